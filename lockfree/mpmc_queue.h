@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_LOCKFREE_MPMC_QUEUE_H
+#define WEFT_LOCKFREE_MPMC_QUEUE_H
+
+/*
+ * Bounded FIFO queue for any number of producers and consumers, elements of any size.
+ *
+ * When not to use it: one producer and one consumer are three times as fast with spsc_queue.h;
+ * pointers go through mpmc_pointer_queue.h, whose slots are half as large. A thread that may be
+ * stopped for long between its ticket and its publication (a debugger, a real-time signal) delays
+ * the consumer of that one slot, see the table.
+ *
+ * Source: Dmitry Vyukov's bounded MPMC queue (1024cores.net, 2010). Here a slot carries its turn
+ * (lap times two, plus one when full) in place of a ticket: zeroed memory is an empty queue and a
+ * capacity of one is valid.
+ *
+ *     operation                         threads   progress     sleeps  allocates
+ *     weft_mpmc_queue_init / _fini      one       -            no      init
+ *     weft_mpmc_queue_try_push          any       blocking (*) no      no
+ *     weft_mpmc_queue_try_pop           any       blocking (*) no      no
+ *     weft_mpmc_queue_try_push_batch    any       blocking (*) no      no
+ *     weft_mpmc_queue_try_pop_batch     any       blocking (*) no      no
+ *     weft_mpmc_queue_size, _capacity   any       wait-free    no      no
+ *
+ *     (*) No call ever waits. But a producer that is stopped between ticket and publication makes
+ *     try_pop answer "empty" at its slot, though later elements are there, and a consumer stopped
+ *     between ticket and release makes try_push answer "full" one lap later. So "empty" and "full"
+ *     are linearizable only while no other thread is inside such a call; elements are never lost,
+ *     doubled or reordered. A retry inside a call means that another thread's call succeeded.
+ *
+ * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
+ * Memory: capacity * (header + element_size) bytes, rounded up to the header, which is 4 bytes for
+ * elements of up to 4 bytes and 8 for larger ones.
+ */
+
+#include <string.h>
+
+#include <weft/lockfree/base.h>
+
+/*
+ * Invariants, for a slot s = ticket modulo capacity and lap = ticket / capacity:
+ *   I1  turn(s) == 2 * lap      the slot is empty and waits for the producer with this ticket;
+ *   I2  turn(s) == 2 * lap + 1  the slot is full and waits for the consumer with this ticket;
+ *   I3  a turn only grows (modulo 2^32), and only the holder of the ticket moves it;
+ *   I4  head_ <= tail_ <= head_ + capacity, when no call is under way.
+ */
+typedef struct weft_mpmc_queue {
+	/* The next ticket of a producer; written by producers. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
+	/* The next ticket of a consumer; written by consumers. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
+	/* Constant between init and fini, so that it stays shared in every cache. */
+	WEFT_LINE_ALIGNED unsigned char *slots_;
+	uint64_t mask_;      /* capacity - 1 */
+	uint32_t lap_shift_; /* log2 of the capacity */
+	uint32_t element_size_;
+} weft_mpmc_queue;
+
+static_assert(sizeof(weft_mpmc_queue) == 3 * (size_t)WEFT_CACHE_LINE, "one line per writer");
+
+/* The largest element, in bytes. Larger things are better passed by pointer. */
+#define WEFT_MPMC_QUEUE_ELEMENT_MAX 1048576
+
+WEFT_BEGIN_DECLS
+
+/*
+ * Makes an empty queue of at least `capacity` elements of `element_size` bytes each. The capacity
+ * is rounded up to a power of two. All memory is taken and touched here.
+ * Threads: one, before the queue is shared. Progress: allocates.
+ * Returns 0; -EINVAL when the capacity is 0 or above 2^31, or the element size is 0 or above
+ * WEFT_MPMC_QUEUE_ELEMENT_MAX; -ENOMEM when there is no memory (also when the byte count
+ * overflows). On an error *queue is left zeroed, and weft_mpmc_queue_fini may be called.
+ */
+WEFT_API int weft_mpmc_queue_init(weft_mpmc_queue *queue, size_t capacity, size_t element_size);
+
+/*
+ * Frees the memory. Elements still inside are dropped.
+ * Threads: one, after all others have stopped using the queue. A zeroed queue is allowed.
+ */
+WEFT_API void weft_mpmc_queue_fini(weft_mpmc_queue *queue);
+
+WEFT_END_DECLS
+
+/* How many elements fit. Threads: any. Progress: wait-free. */
+WEFT_INLINE size_t weft_mpmc_queue_capacity(const weft_mpmc_queue *queue)
+{
+	return (size_t)queue->mask_ + 1;
+}
+
+/*
+ * How many elements are inside, between 0 and the capacity. Exact while nobody pushes or pops;
+ * otherwise off by at most the number of calls that ran meanwhile.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE size_t weft_mpmc_queue_size(const weft_mpmc_queue *queue)
+{
+	/* relaxed: an estimate carries no data; head_ first, so that a racing pop cannot make
+	 * the difference negative by more than the calls between the two loads. */
+	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	int64_t size = (int64_t)(tail - head);
+
+	if (size < 0)
+		return 0;
+	return (uint64_t)size > queue->mask_ ? weft_mpmc_queue_capacity(queue) : (size_t)size;
+}
+
+/* Bytes before the element in a slot; a constant for the typed wrappers. */
+WEFT_INLINE size_t weft_mpmc_queue_header_(size_t element_size)
+{
+	return element_size <= 4 ? 4 : 8;
+}
+
+WEFT_INLINE size_t weft_mpmc_queue_stride_(size_t element_size)
+{
+	size_t header = weft_mpmc_queue_header_(element_size);
+
+	return (header + element_size + header - 1) / header * header;
+}
+
+WEFT_INLINE unsigned char *weft_mpmc_queue_slot_(const weft_mpmc_queue *queue, uint64_t ticket,
+						 size_t element_size)
+{
+	return queue->slots_ + (ticket & queue->mask_) * weft_mpmc_queue_stride_(element_size);
+}
+
+WEFT_INLINE WEFT_ATOMIC(uint32_t) * weft_mpmc_queue_turn_(unsigned char *slot)
+{
+	return (WEFT_ATOMIC(uint32_t) *)(void *)slot;
+}
+
+/* The turn at which the slot of this ticket is empty and the ticket's producer's (I1). */
+WEFT_INLINE uint32_t weft_mpmc_queue_empty_turn_(const weft_mpmc_queue *queue, uint64_t ticket)
+{
+	return (uint32_t)(ticket >> queue->lap_shift_) * 2;
+}
+
+/*
+ * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
+ * over slot by slot; a single element is a run of one, for which the loops vanish.
+ *
+ * relaxed: tickets carry no data. An outdated ticket fails the exchange, and as the counters are 64
+ * bits wide and only grow, an exchange that succeeds proves that nobody took a slot of the run
+ * since its turn was read.
+ */
+WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void *elements,
+					      size_t count, size_t element_size)
+{
+	uint64_t ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	size_t ready, i;
+
+	for (;;) {
+		for (ready = 0; ready < count; ready++) {
+			unsigned char *slot =
+				weft_mpmc_queue_slot_(queue, ticket + ready, element_size);
+			/* P1 acquire, pairs with C2: the last consumer is done with the slot. */
+			uint32_t turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot),
+							     memory_order_acquire);
+
+			if (turn != weft_mpmc_queue_empty_turn_(queue, ticket + ready))
+				break;
+		}
+		if (WEFT_UNLIKELY(ready == 0)) {
+			/* The slot is a lap behind, which means full, unless our ticket is: we may
+			 * have slept for any number of laps since it was read. */
+			uint64_t now = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+
+			if (now == ticket)
+				return 0;
+			ticket = now;
+		} else if (atomic_compare_exchange_weak_explicit(
+				   &queue->tail_, &ticket, ticket + ready, memory_order_relaxed,
+				   memory_order_relaxed)) {
+			break;
+		}
+	}
+	for (i = 0; i < ready; i++) {
+		unsigned char *slot = weft_mpmc_queue_slot_(queue, ticket + i, element_size);
+
+		memcpy(slot + weft_mpmc_queue_header_(element_size),
+		       (const unsigned char *)elements + i * element_size, element_size);
+		/* P2 release, pairs with C1: publishes the element. */
+		atomic_store_explicit(weft_mpmc_queue_turn_(slot),
+				      weft_mpmc_queue_empty_turn_(queue, ticket + i) + 1,
+				      memory_order_release);
+	}
+	return ready;
+}
+
+/* relaxed: as in push, with head_ in place of tail_. */
+WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *elements, size_t count,
+					     size_t element_size)
+{
+	uint64_t ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	size_t ready, i;
+
+	for (;;) {
+		for (ready = 0; ready < count; ready++) {
+			unsigned char *slot =
+				weft_mpmc_queue_slot_(queue, ticket + ready, element_size);
+			/* C1 acquire, pairs with P2: the element is complete. */
+			uint32_t turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot),
+							     memory_order_acquire);
+
+			if (turn != weft_mpmc_queue_empty_turn_(queue, ticket + ready) + 1)
+				break;
+		}
+		if (WEFT_UNLIKELY(ready == 0)) {
+			uint64_t now = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+
+			if (now == ticket)
+				return 0;
+			ticket = now;
+		} else if (atomic_compare_exchange_weak_explicit(
+				   &queue->head_, &ticket, ticket + ready, memory_order_relaxed,
+				   memory_order_relaxed)) {
+			break;
+		}
+	}
+	for (i = 0; i < ready; i++) {
+		unsigned char *slot = weft_mpmc_queue_slot_(queue, ticket + i, element_size);
+
+		memcpy((unsigned char *)elements + i * element_size,
+		       slot + weft_mpmc_queue_header_(element_size), element_size);
+		/* C2 release, pairs with P1: the slot may be written again, one lap later. */
+		atomic_store_explicit(weft_mpmc_queue_turn_(slot),
+				      weft_mpmc_queue_empty_turn_(queue, ticket + i) + 2,
+				      memory_order_release);
+	}
+	return ready;
+}
+
+/*
+ * Appends a copy of the element, or returns false when the queue is full.
+ * Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE bool weft_mpmc_queue_try_push(weft_mpmc_queue *queue, const void *element)
+{
+	return weft_mpmc_queue_push_core_(queue, element, 1, queue->element_size_) == 1;
+}
+
+/*
+ * Moves the oldest element to *element, or returns false when the queue is empty.
+ * Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE bool weft_mpmc_queue_try_pop(weft_mpmc_queue *queue, void *element)
+{
+	return weft_mpmc_queue_pop_core_(queue, element, 1, queue->element_size_) == 1;
+}
+
+/*
+ * Appends up to `count` elements in their order, as one run without others between them, and
+ * returns how many: fewer than `count` when the queue becomes full.
+ * Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE size_t weft_mpmc_queue_try_push_batch(weft_mpmc_queue *queue, const void *elements,
+						  size_t count)
+{
+	return weft_mpmc_queue_push_core_(queue, elements, count, queue->element_size_);
+}
+
+/*
+ * Moves up to `count` of the oldest elements to the array and returns how many: fewer than `count`
+ * when the queue becomes empty.
+ * Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *elements,
+						 size_t count)
+{
+	return weft_mpmc_queue_pop_core_(queue, elements, count, queue->element_size_);
+}
+
+/*
+ * WEFT_MPMC_QUEUE_DEFINE(orders, struct order) makes the type `orders` and orders_init, _fini,
+ * _capacity, _size, _try_push, _try_pop, _try_push_batch and _try_pop_batch, which differ from the
+ * functions above in that the element's type is checked and its size is known when compiled.
+ */
+#define WEFT_MPMC_QUEUE_DEFINE(name, type)                                                         \
+	typedef struct name {                                                                      \
+		weft_mpmc_queue queue_;                                                            \
+	} name;                                                                                    \
+	WEFT_INLINE int name##_init(name *queue, size_t capacity)                                  \
+	{                                                                                          \
+		return weft_mpmc_queue_init(&queue->queue_, capacity, sizeof(type));               \
+	}                                                                                          \
+	WEFT_INLINE void name##_fini(name *queue)                                                  \
+	{                                                                                          \
+		weft_mpmc_queue_fini(&queue->queue_);                                              \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_capacity(const name *queue)                                      \
+	{                                                                                          \
+		return weft_mpmc_queue_capacity(&queue->queue_);                                   \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_size(const name *queue)                                          \
+	{                                                                                          \
+		return weft_mpmc_queue_size(&queue->queue_);                                       \
+	}                                                                                          \
+	WEFT_INLINE bool name##_try_push(name *queue, type element)                                \
+	{                                                                                          \
+		return weft_mpmc_queue_push_core_(&queue->queue_, &element, 1, sizeof(type)) == 1; \
+	}                                                                                          \
+	WEFT_INLINE bool name##_try_pop(name *queue, type *element)                                \
+	{                                                                                          \
+		return weft_mpmc_queue_pop_core_(&queue->queue_, element, 1, sizeof(type)) == 1;   \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_try_push_batch(name *queue, const type *elements, size_t count)  \
+	{                                                                                          \
+		return weft_mpmc_queue_push_core_(&queue->queue_, elements, count, sizeof(type));  \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_try_pop_batch(name *queue, type *elements, size_t count)         \
+	{                                                                                          \
+		return weft_mpmc_queue_pop_core_(&queue->queue_, elements, count, sizeof(type));   \
+	}                                                                                          \
+	static_assert(sizeof(type) <= WEFT_MPMC_QUEUE_ELEMENT_MAX, "element too large")
+
+#endif
