@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_AFFINITY_MEMORY_H
+#define WEFT_AFFINITY_MEMORY_H
+
+/*
+ * Memory on a NUMA node: for the large, long-lived pieces that a worker owns (its deque, its slabs,
+ * its inbox).
+ *
+ * Not for single small objects: with several nodes each call takes a lock of the node's arena. Take
+ * a chunk and divide it. Not a promise either: the node is a preference. When the node is full, or
+ * memory policy is forbidden (as in many containers), or weft is built without jemalloc, memory
+ * comes from wherever the kernel puts it: near the thread that first touches it.
+ *
+ * Built with jemalloc: one arena of it for each node, on a machine with more than one node that
+ * this process may use; on other machines its default arenas. New extents of a node's arena get
+ * the memory policy "this node preferred" (mbind). Built without: the C library.
+ *
+ *   operation           threads  progress   sleeps  allocates
+ *   weft_memory_alloc   any      blocking*  no      yes
+ *   weft_memory_free    any      blocking*  no      no (frees)
+ *   * the allocator's own locks, and system calls when it has to grow or shrink
+ */
+
+#include <weft/lockfree/base.h>
+
+WEFT_BEGIN_DECLS
+
+/* For weft_memory_alloc: on whatever node. */
+#define WEFT_MEMORY_ANY (-1)
+
+/*
+ * Memory of this many bytes, aligned to a power of two, preferably on this NUMA node (Linux number,
+ * see weft_plan_node) or WEFT_MEMORY_ANY. It is not zeroed. A node that does not exist, or that
+ * this process may not use, counts as WEFT_MEMORY_ANY.
+ *
+ * Threads: any. Progress: blocking (the allocator's).
+ * Returns the memory, for weft_memory_free only; NULL when out of memory, when the size is 0 or
+ * cannot be had at all, or when alignment is not a power of two (a broken contract).
+ */
+WEFT_API void *weft_memory_alloc(size_t bytes, size_t alignment, int node);
+
+/*
+ * Gives memory back; bytes and alignment are those it was allocated with. NULL is allowed.
+ * Threads: any, not only the one that allocated it. Progress: blocking (the allocator's).
+ */
+WEFT_API void weft_memory_free(void *memory, size_t bytes, size_t alignment);
+
+WEFT_END_DECLS
+
+#endif
