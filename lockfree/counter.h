@@ -47,14 +47,14 @@ typedef struct weft_counter_shard_ {
 	WEFT_ATOMIC(int64_t) atomic;
 } weft_counter_shard_;
 
-/* The restartable sequence shifts a CPU number by 7 to find its shard. */
+/* The restartable sequence multiplies a CPU number by 128 to find its shard. */
 static_assert(sizeof(weft_counter_shard_) == 128, "a shard is one line");
 static_assert(offsetof(weft_counter_shard_, restartable) == 0, "the word stands first");
 
 typedef struct weft_counter {
 	/* Constant between init and fini. */
 	weft_counter_shard_ *shards_;
-	uint32_t shard_count_;
+	uint32_t shard_bytes_; /* shards times 128, at most 2^31 */
 } weft_counter;
 
 WEFT_BEGIN_DECLS
@@ -94,16 +94,17 @@ WEFT_END_DECLS
 #if WEFT_COUNTER_RESTARTABLE_
 
 /*
- * The sequence, between labels 1 and 2: read the CPU's number, find its shard, add to it; the
- * addition's store commits. Its descriptor (label 3) stands in a section of its own, the place
- * where the kernel goes to restart it (label 4) after the signature that the kernel insists on.
- * A CPU number that is not below the shard count means that this thread has no restartable
- * sequences (it is then -1 or -2) or that a CPU was added: leave without a store.
- * Returns whether the addition was made.
+ * The sequence, between labels 1 and 2: the CPU's number times 128 is the offset of its shard; add
+ * there; the addition's store commits. Its descriptor (label 3) stands in a section of its own, the
+ * place where the kernel goes to restart it (label 4) after the signature that the kernel insists
+ * on. An offset outside the shards means that this thread has no restartable sequences (its CPU
+ * number is then -1 or -2) or that a CPU was added: leave without a store. Returns whether the
+ * addition was made.
  */
-WEFT_INLINE bool weft_counter_add_restartable_(weft_counter_shard_ *shards, uint32_t count,
-					       int64_t amount)
+WEFT_INLINE bool weft_counter_add_restartable_(weft_counter *counter, int64_t amount)
 {
+	weft_counter_shard_ *shards = counter->shards_;
+
 again:
 #if defined(__x86_64__)
 	__asm__ goto(".pushsection __rseq_cs, \"aw\"\n\t"
@@ -115,10 +116,9 @@ again:
 		     "leaq 3b(%%rip), %%rax\n\t"
 		     "movq %%rax, %%fs:8(%[rseq])\n"
 		     "1:\n\t"
-		     "movl %%fs:4(%[rseq]), %%eax\n\t"
-		     "cmpl %[count], %%eax\n\t"
+		     "imull $128, %%fs:4(%[rseq]), %%eax\n\t"
+		     "cmpl %[bytes], %%eax\n\t"
 		     "jae %l[absent]\n\t"
-		     "shlq $7, %%rax\n\t"
 		     "addq %[amount], (%[shards], %%rax)\n"
 		     "2:\n\t"
 		     ".pushsection __rseq_failure, \"ax\"\n\t"
@@ -128,8 +128,9 @@ again:
 		     "jmp %l[again]\n\t"
 		     ".popsection\n\t"
 		     :
-		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards), [count] "r"(count),
-		       [amount] "er"(amount), [signature] "i"(RSEQ_SIG)
+		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards),
+		       [bytes] "m"(counter->shard_bytes_), [amount] "er"(amount),
+		       [signature] "i"(RSEQ_SIG)
 		     : "memory", "cc", "rax"
 		     : again, absent);
 #else
@@ -146,9 +147,10 @@ again:
 		     "str x9, [x10, #8]\n"
 		     "1:\n\t"
 		     "ldr w9, [x10, #4]\n\t"
-		     "cmp w9, %w[count]\n\t"
+		     "lsl w9, w9, #7\n\t"
+		     "cmp w9, %w[bytes]\n\t"
 		     "b.hs %l[absent]\n\t"
-		     "add x9, %[shards], x9, lsl #7\n\t"
+		     "add x9, %[shards], x9\n\t"
 		     "ldr x11, [x9]\n\t"
 		     "add x11, x11, %[amount]\n\t"
 		     "str x11, [x9]\n"
@@ -159,8 +161,9 @@ again:
 		     "b %l[again]\n\t"
 		     ".popsection\n\t"
 		     :
-		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards), [count] "r"(count),
-		       [amount] "r"(amount), [signature] "i"(RSEQ_SIG)
+		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards),
+		       [bytes] "r"(counter->shard_bytes_), [amount] "r"(amount),
+		       [signature] "i"(RSEQ_SIG)
 		     : "memory", "cc", "x9", "x10", "x11"
 		     : again, absent);
 #endif
@@ -178,8 +181,7 @@ absent:
 WEFT_INLINE void weft_counter_add(weft_counter *counter, int64_t amount)
 {
 #if WEFT_COUNTER_RESTARTABLE_
-	if (WEFT_LIKELY(
-		    weft_counter_add_restartable_(counter->shards_, counter->shard_count_, amount)))
+	if (WEFT_LIKELY(weft_counter_add_restartable_(counter, amount)))
 		return;
 #endif
 	weft_counter_add_atomic_(counter, amount);
