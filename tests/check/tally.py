@@ -41,8 +41,8 @@ def count(test):
 
 
 def show(test):
-    text = (test.get('stdout') or '') + (test.get('stderr') or '')
-    lines = text.splitlines()
+    lines = ((test.get('stdout') or '') + (test.get('stderr') or '')).splitlines()
+    lines = [line for line in lines if not re.match(r'ok \d', line)]
     print(f'\n--- {test["name"]}: {test["result"]}, exit status {test["returncode"]}',
           file=sys.stderr)
     if len(lines) > LINES_SHOWN:
