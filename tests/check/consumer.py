@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""consumer.py ROOT BUILD VERSION: what a user of an installed weft does. Installs BUILD into a temporary
-folder, then compiles and runs programs with nothing but `pkg-config --cflags --libs weft`: in C, in
+"""consumer.py ROOT BUILD VERSION: what a user of an installed weft does. Installs BUILD to a stage
+and then compiles and runs programs with nothing but `pkg-config --cflags --libs weft`: in C, in
 C++, against the archive, and the example of the README."""
 import glob
 import os
