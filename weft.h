@@ -4,6 +4,20 @@
 
 /* The whole public interface of weft. A program that needs one room includes its header alone. */
 
+#include <weft/affinity/memory.h>
+#include <weft/affinity/plan.h>
+#include <weft/affinity/topology.h>
 #include <weft/lockfree/base.h>
+#include <weft/lockfree/counter.h>
+#include <weft/lockfree/deque.h>
+#include <weft/lockfree/mpmc_pointer_queue.h>
+#include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/spsc_queue.h>
+#include <weft/pool/executor.h>
+#include <weft/pool/future.h>
+#include <weft/pool/pool.h>
+#include <weft/sync/deadline.h>
+#include <weft/sync/eventcount.h>
+#include <weft/sync/park.h>
 
 #endif

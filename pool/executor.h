@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_POOL_EXECUTOR_H
+#define WEFT_POOL_EXECUTOR_H
+
+/*
+ * Handing work to a pool: weft_spawn for a call whose end nobody waits for, and weft_task for one
+ * that lives in the caller's memory and is submitted without any allocation. For a result, see
+ * weft_submit in future.h.
+ *
+ * When not to use it: for work of less than a few hundred nanoseconds a piece. Put more into one
+ * task.
+ *
+ * A task may submit and wait. A worker that waits runs other tasks meanwhile, on its stack, above
+ * the waiting one: what it waits for must not be a task further down that stack (-EDEADLK), nor
+ * depend on one (that is not noticed). A worker that waits for a task of another pool sleeps.
+ *
+ *     operation            threads        progress                   sleeps  allocates
+ *     weft_spawn           any            lock-free but the kernel   no      yes
+ *     weft_task_init       one            wait-free                  no      no
+ *     weft_task_submit     any            lock-free but the kernel   no      no
+ *     weft_task_wait       any            blocking                   yes     no
+ *     weft_task_cancel     any            lock-free                  no      no
+ *     weft_task_is_done    any            wait-free                  no      no
+ *
+ * (The kernel is entered when a sleeping worker must be woken.)
+ *
+ * What happens before a submission is visible to the task; what a task does is visible after its
+ * wait.
+ */
+
+#include <weft/lockfree/base.h>
+#include <weft/pool/pool.h>
+#include <weft/sync/deadline.h>
+
+typedef struct weft_task weft_task;
+
+/* A task's function finds its data around the task: the task is a member of the caller's struct. */
+typedef void (*weft_task_function)(weft_task *task);
+
+/*
+ * A unit of work in the caller's memory. From its submission until it is done (weft_task_wait
+ * returned 0 or -ECANCELED, or weft_task_is_done said so) it belongs to the pool. After that it may
+ * be submitted again.
+ */
+struct weft_task {
+	weft_task_function function_;
+	weft_task *next_; /* in an inbox; written by whoever holds the task */
+	weft_pool *pool_; /* where it was submitted last */
+	/* What it is doing, and who waits for it; see worker.h. The word waiters sleep on. */
+	WEFT_ATOMIC(uint32_t) state_;
+	uint32_t kind_;
+};
+
+WEFT_BEGIN_DECLS
+
+/*
+ * Runs function(argument) on a worker of the pool. Nobody learns of its end; when the pool aborts
+ * first it is dropped and counted as canceled.
+ *
+ * Threads: any. Progress: lock-free but for the kernel and the allocator.
+ * Returns 0; -EPIPE when the pool is closed; -ENOMEM; -EINVAL when pool or function is NULL.
+ */
+WEFT_API int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument);
+
+/* Prepares a task that was never submitted, or is done. Threads: one. Progress: wait-free. */
+WEFT_API void weft_task_init(weft_task *task, weft_task_function function);
+
+/*
+ * Hands the task to the pool. A worker of the pool that submits keeps it in its own deque, where
+ * idle workers may steal it; other threads put it in the inbox of the worker nearest to them.
+ *
+ * Threads: any. Progress: lock-free but for the kernel.
+ * Returns 0; -EPIPE when the pool is closed; -EBUSY when the task is submitted and not yet done;
+ * -EINVAL when pool, task or its function is NULL. On an error the task is as it was.
+ */
+WEFT_API int weft_task_submit(weft_pool *pool, weft_task *task);
+
+/*
+ * Waits until the task is done and belongs to the caller again.
+ *
+ * Threads: any. Progress: blocking; a worker of the task's pool runs other tasks meanwhile.
+ * Returns 0 when it has run; -ECANCELED when it ended without running; -ETIMEDOUT; -EDEADLK on the
+ * worker that is running this very task; -EINVAL when it was never submitted.
+ */
+WEFT_API int weft_task_wait(weft_task *task, weft_deadline deadline);
+
+/*
+ * Asks that the task be not run. The memory is the caller's again only once weft_task_wait has
+ * returned: the pool still holds the task until a worker comes upon it.
+ *
+ * Threads: any. Progress: lock-free.
+ * Returns whether it will not run: false when it runs already, is done, or was never submitted.
+ */
+WEFT_API bool weft_task_cancel(weft_task *task);
+
+/* Whether the task is done and belongs to the caller. Threads: any. Progress: wait-free. */
+WEFT_API bool weft_task_is_done(const weft_task *task);
+
+WEFT_END_DECLS
+
+#endif

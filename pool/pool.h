@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_POOL_POOL_H
+#define WEFT_POOL_POOL_H
+
+/*
+ * A set of worker threads, pinned by a plan, that run tasks: see executor.h for handing them work
+ * and future.h for results.
+ *
+ * Each worker has a deque of its own tasks and an inbox for those of other threads. It runs its own
+ * newest task first, then takes its inbox, then steals from the nearest worker that has something.
+ * With nothing to do it looks around for a short while and then sleeps: an idle pool uses no CPU.
+ * Handing over a task wakes one worker, and only when no worker is looking around already.
+ *
+ * When not to use it: for work that blocks in the kernel for long (it holds a worker; give it
+ * threads of its own), or for a single background thread.
+ *
+ * Source: work stealing of Blumofe and Leiserson (1999); the rule for waking (a counted set of
+ * searchers, of which the last to find work passes the search on) is that of Go's scheduler (Dmitry
+ * Vyukov, 2012).
+ *
+ *     operation                        threads                 progress    sleeps  allocates
+ *     weft_pool_create                 any                     blocking    yes     yes
+ *     weft_pool_shutdown               any but its workers     blocking    yes     no
+ *     weft_pool_destroy                one, not its workers    blocking    yes     no
+ *     weft_pool_statistics_read        any                     wait-free   no      no
+ *     weft_pool_workers, _worker_index any                     wait-free   no      no
+ */
+
+#include <weft/affinity/plan.h>
+#include <weft/lockfree/base.h>
+#include <weft/sync/deadline.h>
+
+/* Opaque. */
+typedef struct weft_pool weft_pool;
+
+typedef struct weft_pool_options {
+	/* sizeof(weft_pool_options), filled by WEFT_POOL_OPTIONS_INIT. */
+	size_t size;
+	/*
+	 * Where the workers run; it must live until the pool is destroyed. NULL: one worker on each
+	 * core of this machine that the process may use.
+	 */
+	const weft_plan *plan;
+	/*
+	 * Number of workers when there is no plan; 0: as many as cores. More than there are CPUs is
+	 * allowed: they take turns. With a plan it must be 0 or what the plan says.
+	 */
+	unsigned workers;
+	/* Leave the workers to the system's scheduler. Stealing still follows the plan. */
+	bool unpinned;
+	/*
+	 * How long a worker looks around, and a thread that waits for a task spins, before it
+	 * sleeps. 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each other
+	 * is in vain. For sleeping at once say 1.
+	 */
+	uint64_t spin_ns;
+} weft_pool_options;
+
+#define WEFT_POOL_OPTIONS_INIT                                                                     \
+	{                                                                                          \
+		sizeof(weft_pool_options), NULL, 0, false, 0                                       \
+	}
+
+/* What a pool has done since it was created. Sums are exact when the pool is at rest. */
+typedef struct weft_pool_statistics {
+	/* sizeof(weft_pool_statistics), filled by WEFT_POOL_STATISTICS_INIT. */
+	size_t size;
+	uint64_t submitted; /* tasks accepted */
+	uint64_t run;       /* tasks whose function has returned */
+	uint64_t canceled;  /* tasks that ended without running */
+	uint64_t stolen;    /* tasks that ran on another worker than the one they were given to */
+	uint64_t parked;    /* times that a worker went to sleep */
+	uint64_t woken;     /* times that a sleeping worker was woken for work */
+	uint32_t workers;   /* worker threads */
+	uint32_t unpinned;  /* of these, those that are not bound to the plan's CPU */
+	int32_t bind_error; /* why: 0 by option, or the negative errno of weft_plan_bind */
+} weft_pool_statistics;
+
+#define WEFT_POOL_STATISTICS_INIT                                                                  \
+	{                                                                                          \
+		sizeof(weft_pool_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0                            \
+	}
+
+typedef enum weft_shutdown {
+	/* Run everything that was accepted, and what those tasks submit. */
+	WEFT_SHUTDOWN_DRAIN,
+	/* Let running tasks return; everything else ends with -ECANCELED. */
+	WEFT_SHUTDOWN_ABORT
+} weft_shutdown;
+
+WEFT_BEGIN_DECLS
+
+/*
+ * Starts the workers. When the process may not bind them (or a CPU of the plan is gone), they run
+ * unpinned, and the statistics say so. Workers block all signals.
+ *
+ * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
+ * Returns 0 and the pool; or, with nothing left behind and *pool as it was,
+ *   -EINVAL  pool is NULL, the options have another size than any version of this library knew, or
+ *            name a plan and another number of workers than it has
+ *   -ENOMEM  out of memory
+ *   -EAGAIN  the system does not grant another thread
+ *   another negative errno of weft_topology_create
+ */
+WEFT_API int weft_pool_create(weft_pool **pool, const weft_pool_options *options);
+
+/*
+ * Closes the pool: from now on other threads that submit get -EPIPE. Then waits until the workers
+ * have drained or aborted, as asked, and have ended. While a pool drains its own tasks may still
+ * submit; while it aborts they get -EPIPE, too. May be called again, to wait on or to turn a drain
+ * into an abort.
+ *
+ * Threads: any but the pool's workers; several at once. Progress: blocking.
+ * Returns 0; -ETIMEDOUT when workers still run at the deadline (they go on); -EDEADLK on a worker
+ * of the pool; -EINVAL.
+ */
+WEFT_API int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadline);
+
+/*
+ * Drains the pool unless it was shut down, and frees it. Futures of its tasks stay valid. NULL is
+ * allowed.
+ *
+ * Threads: one, after all others have stopped using the pool; not a worker of it.
+ * Progress: blocking, without a bound: shut down with a deadline first where that matters.
+ * Returns 0; -EDEADLK on a worker of the pool, and then nothing has changed.
+ */
+WEFT_API int weft_pool_destroy(weft_pool *pool);
+
+/*
+ * Fills *statistics, whose size member must be set (WEFT_POOL_STATISTICS_INIT).
+ * Threads: any. Progress: wait-free; visits one line per CPU for each sum.
+ * Returns 0, or -EINVAL.
+ */
+WEFT_API int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *statistics);
+
+/* How many workers the pool has. Threads: any. Progress: wait-free. */
+WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
+
+/*
+ * The number of the calling worker, from 0: an index for storage of one's own per worker; or -1 on
+ * a thread that is not a worker of this pool.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_API int weft_pool_worker_index(const weft_pool *pool);
+
+WEFT_END_DECLS
+
+#endif
