@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_TESTS_FIFO_H
+#define WEFT_TESTS_FIFO_H
+
+/*
+ * One view of every bounded FIFO queue in lockfree/, so that what they all promise is tested in one
+ * place: by one thread in unit/fifo_contract.c, by many in stress/stress_fifo.c.
+ *
+ * An element is a number below 2^48, which is what the narrowest queue takes. Where the queue holds
+ * something larger, it is filled with words made of the number, and a pop that finds them torn
+ * yields FIFO_TORN.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* No element: what a pop yields when the bytes of the element do not belong together. */
+#define FIFO_TORN UINT64_MAX
+
+/* The longest batch that may be asked for. */
+#define FIFO_BATCH_MAX 64
+
+typedef struct fifo {
+	const char *name;
+	/* What to allocate for a queue, aligned to WEFT_CACHE_LINE. */
+	size_t queue_bytes;
+	/* A slot's turn is the same again after this many laps; 0 where slots carry no turn. */
+	uint64_t turn_laps;
+	/* Whether the size is a lower bound to the one consumer, an upper one to the producer. */
+	bool size_is_bound;
+	int (*init)(void *queue, size_t capacity);
+	void (*fini)(void *queue);
+	size_t (*capacity)(const void *queue);
+	size_t (*size)(const void *queue);
+	bool (*try_push)(void *queue, uint64_t value);
+	bool (*try_pop)(void *queue, uint64_t *value);
+	size_t (*try_push_batch)(void *queue, const uint64_t *values, size_t count);
+	size_t (*try_pop_batch)(void *queue, uint64_t *values, size_t count);
+	/*
+	 * Makes an empty queue look as if this many elements had gone through it: its next ticket
+	 * is `ticket`. Reaches into the private members, before the queue is shared.
+	 */
+	void (*start_at)(void *queue, uint64_t ticket);
+} fifo;
+
+/* Elements of 8 bytes by the functions that take the element's size at run time. */
+extern const fifo fifo_mpmc_queue;
+/* Elements of 264 bytes by the typed wrapper. */
+extern const fifo fifo_mpmc_queue_typed;
+extern const fifo fifo_mpmc_pointer_queue;
+/* As for mpmc_queue. */
+extern const fifo fifo_spsc_queue;
+extern const fifo fifo_spsc_queue_typed;
+/* Any thread may push and pop: a mutex for either side hands its role from thread to thread. */
+extern const fifo fifo_spsc_queue_by_turns;
+
+#endif
