@@ -154,10 +154,14 @@ class Source:
         return None
 
     def statement(self, offset):
-        """The statement around offset: from the boundary before it to the one after it."""
+        """The statement around offset: from the boundary before it to the one after it. To the
+        condition in `} while (...)` and `} else if (...)` belongs what stands before the brace."""
         after = bisect.bisect_right(self.boundaries, offset)
         end = self.boundaries[after] if after < len(self.boundaries) else len(self.code)
-        return Span(self.boundaries[after - 1] + 1, end)
+        before = self.boundaries[after - 1]
+        if re.match(r'\} (while|else)\b', self.code[before:before + 8]):
+            before = self.boundaries[after - 2]
+        return Span(before + 1, end)
 
     def comments_of(self, statement):
         """The comments above and inside a statement and behind it on its last line, but not the

@@ -192,9 +192,12 @@ static int pop(struct queue *queue)
 	/* C1 acquire, pairs with P1: sees the element. */
 	if (atomic_load_explicit(&queue->turn, memory_order_acquire))
 		return 1;
-	return atomic_compare_exchange_strong_explicit(
+	do {
+		mine = 1;
 		/* C2 acq_rel, pairs with P1, C2: takes it. */
-		&queue->turn, &mine, 0, memory_order_acq_rel, memory_order_relaxed);
+	} while (!atomic_compare_exchange_strong_explicit(
+		&queue->turn, &mine, 0, memory_order_acq_rel, memory_order_relaxed));
+	return 1;
 }
 '''
 # What is replaced in GOOD, by what, and a part of the complaint that must follow.
