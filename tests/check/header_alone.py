@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """header_alone.py BUILD: every installed header compiles alone, and twice in a row, in each
-language and with each compiler that weft promises, warnings being errors; and C and C++ agree
-about the size and the alignment of every public struct."""
+language and with each compiler that weft promises, warnings being errors, and so does what its
+typed wrappers make of an element; and C and C++ agree about the size and the alignment of every
+public struct."""
 import os
 import re
 import shutil
@@ -26,7 +27,11 @@ def run(command, text):
 
 
 def compile_alone(include, header, compiler, language, standard):
-    text = f'#include <{header}>\n#include <{header}>\nextern int weft_alone;\n'
+    text = f'#include <{header}>\n' * 2 + 'struct element { int a; char b; };\n'
+    with open(os.path.join(include, header), encoding='utf-8') as file:
+        for wrapper in re.findall(r'^#define (WEFT_\w+_DEFINE)\(name, type\)', file.read(),
+                                  re.MULTILINE):
+            text += f'{wrapper}(typed_{wrapper.lower()}, struct element);\n'
     return run([compiler, f'-std={standard}', '-x', language, '-fsyntax-only', *WARNINGS,
                 '-I', include, '-'], text)
 

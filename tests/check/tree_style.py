@@ -73,8 +73,8 @@ def documented(path, text):
     """Every public function of a header says above it which threads may call it."""
     source = Source(path, text)
     said = -1  # the line of the last declaration that is documented; those below it share that
-    for match in re.finditer(r'^(?:WEFT_API|WEFT_INLINE)\b[^;{]*?\b(weft_\w+)\(', source.code,
-                             re.MULTILINE):
+    for match in re.finditer(r'^(?:WEFT_API|WEFT_INLINE|static inline)\b[^;{]*?\b(weft_\w+)\(',
+                             source.code, re.MULTILINE):
         name, line = match.group(1), source.line(match.start())
         statement = source.statement(match.start())
         above = [comment.text for comment in source.comments_of(statement)
