@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <weft/lockfree/deque.h>
+
+#include "../seeded_random.h"
+
+typedef int push_function(weft_deque *deque, void *element);
+
+static int push(weft_deque *deque, void *element)
+{
+	return weft_deque_push(deque, element);
+}
+
+static int push_seq_cst(weft_deque *deque, void *element)
+{
+	return weft_deque_push_seq_cst(deque, element);
+}
+
+static push_function *const pushes[] = {push, push_seq_cst};
+
+static void push_number(weft_deque *deque, uintptr_t number)
+{
+	assert_int_equal(pushes[number % 2](deque, (void *)number), 0);
+}
+
+static void assert_pops(weft_deque *deque, uintptr_t number)
+{
+	void *element = NULL;
+
+	assert_true(weft_deque_try_pop(deque, &element));
+	assert_int_equal((uintptr_t)element, number);
+}
+
+static void assert_steals(weft_deque *deque, uintptr_t number)
+{
+	void *element = NULL;
+
+	assert_int_equal(weft_deque_steal(deque, &element), 0);
+	assert_int_equal((uintptr_t)element, number);
+}
+
+static void assert_empty(weft_deque *deque)
+{
+	void *element;
+
+	assert_int_equal(weft_deque_size(deque), 0);
+	assert_int_equal(weft_deque_steal(deque, &element), -ENOENT);
+	assert_false(weft_deque_try_pop(deque, &element));
+	assert_int_equal(weft_deque_size(deque), 0);
+}
+
+static weft_deque_ring_ *ring_of(weft_deque *deque)
+{
+	return atomic_load_explicit(&deque->ring_, memory_order_relaxed);
+}
+
+/* Makes an empty deque look as if this many elements had gone through it. */
+static void start_at(weft_deque *deque, uint64_t index)
+{
+	atomic_store_explicit(&deque->top_, index, memory_order_relaxed);
+	atomic_store_explicit(&deque->bottom_, index, memory_order_relaxed);
+	deque->top_seen_ = index;
+}
+
+static void refuses_capacities(void **state)
+{
+	static const size_t refused[] = {0, ((size_t)1 << 31) + 1, (size_t)1 << 32, SIZE_MAX};
+	static const weft_deque zeroed;
+	weft_deque deque;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		memset((void *)&deque, 0xa5, sizeof(deque));
+		assert_int_equal(weft_deque_init(&deque, refused[i]), -EINVAL);
+		assert_memory_equal(&deque, &zeroed, sizeof(deque));
+		weft_deque_fini(&deque);
+	}
+}
+
+static void finishes_when_zeroed(void **state)
+{
+	static const weft_deque zeroed;
+	weft_deque deque;
+
+	(void)state;
+	memset((void *)&deque, 0, sizeof(deque));
+	weft_deque_fini(&deque);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(weft_deque_init(&deque, 1), 0);
+		assert_empty(&deque);
+		for (uintptr_t i = 0; i < 9; i++)
+			push_number(&deque, i);
+		weft_deque_fini(&deque);
+		assert_memory_equal(&deque, &zeroed, sizeof(deque));
+		weft_deque_fini(&deque);
+	}
+}
+
+static void owner_takes_the_newest(void **state)
+{
+	weft_deque deque;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 2), 0);
+	for (int again = 0; again < 3; again++) {
+		for (uintptr_t i = 1; i <= 100; i++) {
+			push_number(&deque, i);
+			assert_int_equal(weft_deque_size(&deque), i);
+		}
+		for (uintptr_t i = 100; i > 0; i--) {
+			assert_int_equal(weft_deque_size(&deque), i);
+			assert_pops(&deque, i);
+		}
+		assert_empty(&deque);
+	}
+	weft_deque_fini(&deque);
+}
+
+static void thieves_take_the_oldest(void **state)
+{
+	weft_deque deque;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 2), 0);
+	for (int again = 0; again < 3; again++) {
+		for (uintptr_t i = 1; i <= 100; i++)
+			push_number(&deque, i);
+		for (uintptr_t i = 1; i <= 100; i++) {
+			assert_int_equal(weft_deque_size(&deque), 101 - i);
+			assert_steals(&deque, i);
+		}
+		assert_empty(&deque);
+	}
+	weft_deque_fini(&deque);
+}
+
+static void both_ends_meet(void **state)
+{
+	weft_deque deque;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	for (uintptr_t round = 0; round < 10; round++) {
+		uintptr_t oldest = 1, newest = round;
+
+		for (uintptr_t i = 1; i <= round; i++)
+			push_number(&deque, i);
+		while (oldest <= newest) {
+			assert_steals(&deque, oldest++);
+			if (oldest <= newest)
+				assert_pops(&deque, newest--);
+		}
+		assert_empty(&deque);
+	}
+	weft_deque_fini(&deque);
+}
+
+static void null_is_an_element(void **state)
+{
+	weft_deque deque;
+	void *element = &deque;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 1), 0);
+	assert_int_equal(weft_deque_push(&deque, NULL), 0);
+	assert_true(weft_deque_try_pop(&deque, &element));
+	assert_null(element);
+	element = &deque;
+	assert_int_equal(weft_deque_push_seq_cst(&deque, NULL), 0);
+	assert_int_equal(weft_deque_steal(&deque, &element), 0);
+	assert_null(element);
+	weft_deque_fini(&deque);
+}
+
+static void grows_when_full_and_not_before(void **state)
+{
+	static const size_t asked_and_room[][2] = {{1, 1}, {2, 2}, {3, 4}, {5, 8}, {64, 64}};
+	weft_deque deque;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked_and_room) / sizeof(asked_and_room[0]); i++) {
+		size_t room = asked_and_room[i][1];
+
+		assert_int_equal(weft_deque_init(&deque, asked_and_room[i][0]), 0);
+		weft_deque_ring_ *first = ring_of(&deque);
+
+		for (uintptr_t n = 0; n < room; n++)
+			push_number(&deque, n);
+		assert_ptr_equal(ring_of(&deque), first);
+		push_number(&deque, room);
+		assert_ptr_not_equal(ring_of(&deque), first);
+		assert_int_equal(ring_of(&deque)->mask, 2 * room - 1);
+		for (uintptr_t n = room + 1; n > 0; n--)
+			assert_pops(&deque, n - 1);
+		weft_deque_fini(&deque);
+	}
+}
+
+/* What was stolen made room: the deque looks again before it grows. */
+static void does_not_grow_into_room(void **state)
+{
+	weft_deque deque;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	weft_deque_ring_ *first = ring_of(&deque);
+
+	for (uintptr_t n = 0; n < 4; n++)
+		push_number(&deque, n);
+	for (uintptr_t n = 4; n < 1000; n++) {
+		assert_steals(&deque, n - 4);
+		push_number(&deque, n);
+	}
+	assert_ptr_equal(ring_of(&deque), first);
+	weft_deque_fini(&deque);
+}
+
+/* Wherever the oldest element is in the ring, and with thieves between any two pushes. */
+static void growth_keeps_every_element(void **state)
+{
+	weft_deque deque;
+
+	(void)state;
+	for (uint64_t start = 0; start < 9; start++) {
+		for (uintptr_t every = 2; every < 7; every++) {
+			uintptr_t stolen = 0, n;
+
+			assert_int_equal(weft_deque_init(&deque, 1 + start % 3), 0);
+			start_at(&deque, start);
+			for (n = 0; n < 500; n++) {
+				push_number(&deque, n);
+				if (n % every == 0)
+					assert_steals(&deque, stolen++);
+			}
+			assert_int_equal(weft_deque_size(&deque), n - stolen);
+			for (uintptr_t i = 0; i < 100; i++)
+				assert_steals(&deque, stolen++);
+			while (n > stolen)
+				assert_pops(&deque, --n);
+			assert_empty(&deque);
+			weft_deque_fini(&deque);
+		}
+	}
+}
+
+/* A ring of 2^31 slots, which nobody has to have: the element does not go in. */
+static void refuses_to_grow_beyond_its_limit(void **state)
+{
+	weft_deque deque;
+	void *element;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 1), 0);
+	uint64_t mask = ring_of(&deque)->mask, full = (uint64_t)1 << 31;
+
+	ring_of(&deque)->mask = full - 1;
+	atomic_store_explicit(&deque.bottom_, full, memory_order_relaxed);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pushes[i](&deque, &element), -ENOMEM);
+	assert_int_equal(weft_deque_size(&deque), full);
+	assert_null(ring_of(&deque)->outgrown);
+	ring_of(&deque)->mask = mask;
+	weft_deque_fini(&deque);
+}
+
+/* Indices that have their upper half, and then their sign bit. */
+static void survives_large_indices(void **state)
+{
+	static const uint64_t crossed[] = {(uint64_t)1 << 32, (uint64_t)1 << 63};
+	weft_deque deque;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		for (uint64_t before = 0; before < 20; before++) {
+			assert_int_equal(weft_deque_init(&deque, 2), 0);
+			start_at(&deque, crossed[i] - before);
+			for (uintptr_t n = 0; n < 30; n++)
+				push_number(&deque, n);
+			for (uintptr_t n = 0; n < 15; n++) {
+				assert_steals(&deque, n);
+				assert_pops(&deque, 29 - n);
+				assert_int_equal(weft_deque_size(&deque), 28 - 2 * n);
+			}
+			assert_empty(&deque);
+			weft_deque_fini(&deque);
+		}
+	}
+}
+
+/*
+ * Another thief in the middle of a steal. The slots lie on a page that may not be read, so that the
+ * load of the element, between those of the indices and the exchange, raises a signal; its handler
+ * opens the page and steals.
+ */
+static struct {
+	weft_deque *deque;
+	void *slots;
+	size_t page_bytes;
+	void *taken;
+	int result;
+} rival;
+
+static void rival_steals(int signal_number)
+{
+	(void)signal_number;
+	if (mprotect(rival.slots, rival.page_bytes, PROT_READ | PROT_WRITE) != 0)
+		_exit(1);
+	rival.result = weft_deque_steal(rival.deque, &rival.taken);
+}
+
+static void steal_says_who_came_first(void **state)
+{
+	struct sigaction action = {.sa_handler = rival_steals}, before;
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *pages = mmap(NULL, 2 * page_bytes, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	weft_deque deque;
+	void *element = NULL;
+
+	(void)state;
+	assert_true(pages != MAP_FAILED);
+	assert_int_equal(weft_deque_init(&deque, 1), 0);
+	weft_deque_ring_ *own = ring_of(&deque);
+	weft_deque_ring_ *ring = (weft_deque_ring_ *)(void *)(pages + page_bytes) - 1;
+
+	ring->mask = page_bytes / sizeof(void *) - 1;
+	atomic_store_explicit(&deque.ring_, ring, memory_order_relaxed);
+	push_number(&deque, 1);
+	push_number(&deque, 2);
+	rival.deque = &deque;
+	rival.slots = pages + page_bytes;
+	rival.page_bytes = page_bytes;
+	rival.result = 1;
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	assert_int_equal(mprotect(rival.slots, page_bytes, PROT_NONE), 0);
+
+	int result = weft_deque_steal(&deque, &element);
+
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(rival.result, 0);
+	assert_int_equal((uintptr_t)rival.taken, 1);
+	assert_int_equal(result, -EAGAIN);
+	assert_steals(&deque, 2);
+	assert_empty(&deque);
+	atomic_store_explicit(&deque.ring_, own, memory_order_relaxed);
+	weft_deque_fini(&deque);
+	munmap(pages, 2 * page_bytes);
+}
+
+#define MODEL_ROUNDS     300
+#define MODEL_OPERATIONS 1000
+
+static void equals_its_model(void **state)
+{
+	seeded_random random = {seeded_random_seed()};
+	uintptr_t inside[MODEL_OPERATIONS];
+
+	(void)state;
+	for (int round = 0; round < MODEL_ROUNDS; round++) {
+		/* Elements [oldest, newest) of the array are inside. */
+		size_t oldest = 0, newest = 0;
+		uint64_t push_of_8 = 2 + seeded_random_below(&random, 5);
+		weft_deque deque;
+		void *element;
+
+		assert_int_equal(weft_deque_init(&deque, 1 + seeded_random_below(&random, 9)), 0);
+		start_at(&deque, seeded_random_next(&random) >> 1);
+		for (int i = 0; i < MODEL_OPERATIONS; i++) {
+			if (seeded_random_below(&random, 8) < push_of_8) {
+				inside[newest] = (uintptr_t)seeded_random_next(&random);
+				push_number(&deque, inside[newest++]);
+			} else if (oldest == newest) {
+				assert_empty(&deque);
+			} else if (seeded_random_below(&random, 2) == 0) {
+				assert_pops(&deque, inside[--newest]);
+			} else {
+				assert_steals(&deque, inside[oldest++]);
+			}
+			assert_int_equal(weft_deque_size(&deque), newest - oldest);
+		}
+		while (weft_deque_try_pop(&deque, &element))
+			assert_int_equal((uintptr_t)element, inside[--newest]);
+		assert_int_equal(newest, oldest);
+		weft_deque_fini(&deque);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses_capacities),
+		cmocka_unit_test(finishes_when_zeroed),
+		cmocka_unit_test(owner_takes_the_newest),
+		cmocka_unit_test(thieves_take_the_oldest),
+		cmocka_unit_test(both_ends_meet),
+		cmocka_unit_test(null_is_an_element),
+		cmocka_unit_test(grows_when_full_and_not_before),
+		cmocka_unit_test(does_not_grow_into_room),
+		cmocka_unit_test(growth_keeps_every_element),
+		cmocka_unit_test(refuses_to_grow_beyond_its_limit),
+		cmocka_unit_test(survives_large_indices),
+		cmocka_unit_test(steal_says_who_came_first),
+		cmocka_unit_test(equals_its_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
