@@ -68,7 +68,7 @@ typedef struct weft_pool_statistics {
 	uint64_t submitted; /* tasks accepted */
 	uint64_t run;       /* tasks whose function has returned */
 	uint64_t canceled;  /* tasks that ended without running */
-	uint64_t stolen;    /* tasks that ran on another worker than the one they were given to */
+	uint64_t stolen;    /* times that a worker took a task from another one */
 	uint64_t parked;    /* times that a worker went to sleep */
 	uint64_t woken;     /* times that a sleeping worker was woken for work */
 	uint32_t workers;   /* worker threads */

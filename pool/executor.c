@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/pool/executor.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker.h"
+
+typedef struct spawned {
+	weft_task task;
+	void (*function)(void *argument);
+	void *argument;
+} spawned;
+
+int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument)
+{
+	spawned *call;
+	int error;
+
+	if (pool == NULL || function == NULL)
+		return -EINVAL;
+	call = malloc(sizeof(*call));
+	if (call == NULL)
+		return -ENOMEM;
+	memset((void *)call, 0, sizeof(*call));
+	call->task.kind_ = WEFT_TASK_SPAWNED_;
+	call->function = function;
+	call->argument = argument;
+	error = weft_worker_send_(pool, &call->task);
+	if (error != 0)
+		free(call);
+	return error;
+}
+
+bool weft_executor_run_spawned_(weft_task *task, bool canceled)
+{
+	spawned *call = (spawned *)task;
+
+	if (!canceled)
+		call->function(call->argument);
+	free(call);
+	return !canceled;
+}
+
+void weft_task_init(weft_task *task, weft_task_function function)
+{
+	memset((void *)task, 0, sizeof(*task));
+	task->function_ = function;
+}
+
+int weft_task_submit(weft_pool *pool, weft_task *task)
+{
+	uint32_t state;
+	int error;
+
+	if (pool == NULL || task == NULL || task->function_ == NULL)
+		return -EINVAL;
+	/* T5 acquire, pairs with worker:T2: of a task that is submitted again, what it did. */
+	state = atomic_load_explicit(&task->state_, memory_order_acquire);
+	do {
+		uint32_t was = state & WEFT_TASK_STATE_MASK_;
+
+		if (was != WEFT_TASK_IDLE_ && was < WEFT_TASK_DONE_)
+			return -EBUSY;
+		/* relaxed: of several submitters one goes on; sending publishes the task. */
+	} while (!atomic_compare_exchange_weak_explicit(&task->state_, &state, WEFT_TASK_QUEUED_,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	task->kind_ = WEFT_TASK_PLAIN_;
+	task->pool_ = pool;
+	task->spin_ns_ = weft_worker_spin_ns_(pool);
+	error = weft_worker_send_(pool, task);
+	if (error != 0)
+		atomic_store_explicit(&task->state_, state, memory_order_relaxed);
+	return error;
+}
+
+bool weft_executor_run_plain_(weft_task *task, bool canceled)
+{
+	bool runs = !canceled && weft_worker_claim_(task, WEFT_TASK_RUNNING_);
+
+	if (runs)
+		task->function_(task);
+	weft_worker_end_(task, runs ? WEFT_TASK_DONE_ : WEFT_TASK_CANCELED_);
+	return runs;
+}
+
+int weft_task_wait(weft_task *task, weft_deadline deadline)
+{
+	int error;
+
+	/* relaxed: only whether it was ever submitted; the wait acquires. */
+	if (task == NULL || (atomic_load_explicit(&task->state_, memory_order_relaxed) &
+			     WEFT_TASK_STATE_MASK_) == WEFT_TASK_IDLE_)
+		return -EINVAL;
+	error = weft_worker_wait_for_(task, deadline);
+	if (error != 0)
+		return error;
+	return (atomic_load_explicit(&task->state_, memory_order_relaxed) &
+		WEFT_TASK_STATE_MASK_) == WEFT_TASK_CANCELED_
+		       ? -ECANCELED
+		       : 0;
+}
+
+bool weft_task_cancel(weft_task *task)
+{
+	return weft_worker_claim_(task, WEFT_TASK_CANCELING_);
+}
+
+bool weft_task_is_done(const weft_task *task)
+{
+	return weft_worker_ended_(task);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/pool/pool.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weft/affinity/memory.h>
+#include <weft/affinity/topology.h>
+
+#include "worker.h"
+
+enum {
+	SPIN_NS_DEFAULT = 30000,
+	DEQUE_CAPACITY = 1024,
+};
+
+static int check_options(weft_pool_options *all, const weft_pool_options *options)
+{
+	const weft_pool_options defaults = WEFT_POOL_OPTIONS_INIT;
+
+	*all = defaults;
+	if (options == NULL)
+		return 0;
+	if (options->size != sizeof(*options))
+		return -EINVAL;
+	*all = *options;
+	if (all->plan != NULL && all->workers != 0 && all->workers != weft_plan_workers(all->plan))
+		return -EINVAL;
+	return 0;
+}
+
+/* One worker on each core of this machine, or as many as asked for. */
+static int plan_this_machine(weft_plan **plan, unsigned workers)
+{
+	weft_topology *topology;
+	int error = weft_topology_create(&topology, NULL);
+
+	if (error != 0)
+		return error;
+	error = weft_plan_create(plan, topology, WEFT_POLICY_ONE_PER_CORE, workers);
+	weft_topology_destroy(topology);
+	return error;
+}
+
+static int init_counters(weft_pool *pool)
+{
+	weft_counter *counters[] = {&pool->submitted, &pool->run,    &pool->canceled,
+				    &pool->stolen,    &pool->parked, &pool->woken};
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		int error = weft_counter_init(counters[i]);
+
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static int create_worker(weft_pool *pool, unsigned index)
+{
+	weft_worker_ *worker = weft_memory_alloc(sizeof(*worker), WEFT_CACHE_LINE,
+						 (int)weft_plan_node(pool->plan, index));
+
+	if (worker == NULL)
+		return -ENOMEM;
+	memset((void *)worker, 0, sizeof(*worker));
+	worker->pool = pool;
+	worker->index = index;
+	pool->worker[index] = worker;
+	return weft_deque_init(&worker->deque, DEQUE_CAPACITY);
+}
+
+static int create_workers(weft_pool *pool)
+{
+	pool->worker = calloc(pool->workers, sizeof(weft_worker_ *));
+	if (pool->worker == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pool->workers; i++) {
+		int error = create_worker(pool, i);
+
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* Frees a pool without threads, in whatever state of construction. */
+static void free_pool(weft_pool *pool)
+{
+	for (unsigned i = 0; pool->worker != NULL && i < pool->workers; i++) {
+		weft_worker_ *worker = pool->worker[i];
+
+		if (worker != NULL)
+			weft_deque_fini(&worker->deque);
+		weft_memory_free(worker, sizeof(*worker), WEFT_CACHE_LINE);
+	}
+	free(pool->worker);
+	weft_counter_fini(&pool->submitted);
+	weft_counter_fini(&pool->run);
+	weft_counter_fini(&pool->canceled);
+	weft_counter_fini(&pool->stolen);
+	weft_counter_fini(&pool->parked);
+	weft_counter_fini(&pool->woken);
+	weft_plan_destroy(pool->own_plan);
+	weft_memory_free(pool, sizeof(*pool), WEFT_CACHE_LINE);
+}
+
+static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
+{
+	int error = 0;
+
+	if (options->plan == NULL)
+		error = plan_this_machine(&pool->own_plan, options->workers);
+	if (error != 0)
+		return error;
+	pool->plan = options->plan != NULL ? options->plan : pool->own_plan;
+	pool->workers = weft_plan_workers(pool->plan);
+	pool->unpinned = options->unpinned;
+	pool->spin_ns = options->spin_ns;
+	if (pool->spin_ns == 0)
+		pool->spin_ns = weft_plan_oversubscribed(pool->plan) ? 1 : SPIN_NS_DEFAULT;
+	error = init_counters(pool);
+	return error != 0 ? error : create_workers(pool);
+}
+
+static void join_workers(weft_pool *pool, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		pthread_join(pool->worker[i]->thread, NULL);
+}
+
+/* Starts the threads and waits until all have settled. On an error none is left. */
+static int start_workers(weft_pool *pool)
+{
+	sigset_t all, before;
+	unsigned started;
+	uint32_t starting;
+	int error = 0;
+
+	/* relaxed: the threads are created after it. */
+	atomic_store_explicit(&pool->starting, pool->workers, memory_order_relaxed);
+	atomic_store_explicit(&pool->alive, pool->workers, memory_order_relaxed);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (started = 0; started < pool->workers; started++) {
+		weft_worker_ *worker = pool->worker[started];
+
+		error = pthread_create(&worker->thread, NULL, weft_worker_main_, worker);
+		if (error != 0)
+			break;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error != 0) {
+		/* F3 release, pairs with worker:F1: there are no tasks, the workers may go. */
+		atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
+		weft_worker_wake_all_(pool);
+		join_workers(pool, started);
+		return -error;
+	}
+	/* A2 acquire, pairs with worker:A1: what the workers found when they settled. */
+	while ((starting = atomic_load_explicit(&pool->starting, memory_order_acquire)) != 0)
+		weft_park_while(&pool->starting, starting, 0, WEFT_FOREVER);
+	return 0;
+}
+
+int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
+{
+	weft_pool_options all;
+	weft_pool *made;
+	int error;
+
+	if (pool == NULL)
+		return -EINVAL;
+	error = check_options(&all, options);
+	if (error != 0)
+		return error;
+	made = weft_memory_alloc(sizeof(*made), WEFT_CACHE_LINE, WEFT_MEMORY_ANY);
+	if (made == NULL)
+		return -ENOMEM;
+	memset((void *)made, 0, sizeof(*made));
+	error = prepare_pool(made, &all);
+	if (error == 0)
+		error = start_workers(made);
+	if (error != 0) {
+		free_pool(made);
+		return error;
+	}
+	*pool = made;
+	return 0;
+}
+
+int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadline)
+{
+	uint32_t target = how == WEFT_SHUTDOWN_ABORT ? WEFT_POOL_ABORTING_ : WEFT_POOL_DRAINING_;
+	uint32_t phase, alive;
+
+	if (pool == NULL || (how != WEFT_SHUTDOWN_DRAIN && how != WEFT_SHUTDOWN_ABORT))
+		return -EINVAL;
+	if (weft_pool_worker_index(pool) >= 0)
+		return -EDEADLK;
+	/* relaxed: the exchange checks it. */
+	phase = atomic_load_explicit(&pool->phase, memory_order_relaxed);
+	/* F4 release, pairs with worker:F1: what was done before closing. */
+	while (phase < target &&
+	       !atomic_compare_exchange_weak_explicit(&pool->phase, &phase, target,
+						      memory_order_release, memory_order_relaxed))
+		;
+	weft_worker_wake_all_(pool);
+	/* A4 acquire, pairs with worker:A3: all that the workers did. */
+	while ((alive = atomic_load_explicit(&pool->alive, memory_order_acquire)) != 0)
+		if (weft_park_while(&pool->alive, alive, 0, deadline) != 0)
+			return -ETIMEDOUT;
+	return 0;
+}
+
+int weft_pool_destroy(weft_pool *pool)
+{
+	int error;
+
+	if (pool == NULL)
+		return 0;
+	error = weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_FOREVER);
+	if (error != 0)
+		return error;
+	join_workers(pool, pool->workers);
+	free_pool(pool);
+	return 0;
+}
+
+int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *statistics)
+{
+	if (pool == NULL || statistics == NULL || statistics->size != sizeof(*statistics))
+		return -EINVAL;
+	statistics->submitted = (uint64_t)weft_counter_read(&pool->submitted);
+	statistics->run = (uint64_t)weft_counter_read(&pool->run);
+	statistics->canceled = (uint64_t)weft_counter_read(&pool->canceled);
+	statistics->stolen = (uint64_t)weft_counter_read(&pool->stolen);
+	statistics->parked = (uint64_t)weft_counter_read(&pool->parked);
+	statistics->woken = (uint64_t)weft_counter_read(&pool->woken);
+	statistics->workers = pool->workers;
+	/* relaxed: written before create returned. */
+	statistics->unpinned = atomic_load_explicit(&pool->unbound, memory_order_relaxed);
+	statistics->bind_error = atomic_load_explicit(&pool->bind_error, memory_order_relaxed);
+	return 0;
+}
+
+unsigned weft_pool_workers(const weft_pool *pool)
+{
+	return pool->workers;
+}
+
+int weft_pool_worker_index(const weft_pool *pool)
+{
+	const weft_worker_ *self = weft_worker_current_;
+
+	return self != NULL && self->pool == pool ? (int)self->index : -1;
+}

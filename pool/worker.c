@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+/*
+ * How workers sleep and are woken.
+ *
+ * pool->searching counts the workers that look for work; pool->idle has a bit for each that sleeps
+ * or is about to. Whoever makes a task visible calls notify(): if nobody searches and somebody is
+ * idle, it counts one searcher, clears one idle bit and unparks that worker. So a burst of
+ * submissions wakes one worker, not all; the woken one, when it finds work and was the last
+ * searcher, wakes the next if there is more (end_search).
+ *
+ * No task is forgotten. Let P be the publication of a task (a seq_cst operation), followed by
+ * notify's looks at searching and idle (seq_cst). A worker that gives up sets its idle bit
+ * (seq_cst), then stops counting as a searcher (seq_cst), then looks at all queues once more
+ * (seq_cst). In the single order of these operations either P comes before that last look, which
+ * then finds the task; or the idle bit was set before notify looks for it. If notify instead left
+ * the matter to a searcher, then that searcher's count ends after P, and each way of ending it is
+ * followed by a look at all queues: before sleeping, in doze(), or when it was the last one, in
+ * end_search(). A notifier that counted itself as a searcher for its choice and found no idle bit
+ * takes that back and, if it was the last, looks at the bits again.
+ *
+ * How a pool ends. Once it is closing, a worker that finds nothing closes its inbox for ever and
+ * becomes quiet while it sleeps. Only a worker that is not quiet can have tasks, run them or steal
+ * them; when all are quiet nothing is left, and the last one ends the pool.
+ */
+
+enum {
+	/* Every so many tasks the inbox comes before the deque, lest a task that always submits
+	 * another keeps everybody else waiting. */
+	TICKS_PER_INBOX = 64,
+	/* Pauses between two looks around. */
+	PAUSES_PER_LOOK = 4,
+};
+
+_Thread_local weft_worker_ *weft_worker_current_;
+
+/* What an inbox holds once it is closed. */
+static weft_task inbox_closed;
+
+static bool inbox_has_tasks(const weft_worker_ *worker)
+{
+	/* V1 seq_cst, pairs with B1: the last look before sleep, see above. */
+	const weft_task *newest = atomic_load_explicit(&worker->inbox, memory_order_seq_cst);
+
+	return newest != NULL && newest != &inbox_closed;
+}
+
+/* Whether any worker has a task that another could take. */
+static bool work_is_visible(const weft_pool *pool)
+{
+	for (unsigned i = 0; i < pool->workers; i++) {
+		const weft_worker_ *worker = pool->worker[i];
+
+		if (inbox_has_tasks(worker) || weft_deque_size(&worker->deque) > 0)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t phase_of(const weft_pool *pool)
+{
+	/* F1 acquire, pairs with F2, pool:F3, pool:F4: what was done before closing. */
+	return atomic_load_explicit(&pool->phase, memory_order_acquire);
+}
+
+/* Clears the bit of an idle worker, if it is still set. Whoever does it decides what it does. */
+static bool claim_idle(weft_pool *pool, unsigned index)
+{
+	uint64_t bit = (uint64_t)1 << (index % 64);
+
+	/* S1 seq_cst, pairs with S2, S3: in the order of the essay. */
+	return (atomic_fetch_and_explicit(&pool->idle[index / 64], ~bit, memory_order_seq_cst) &
+		bit) != 0;
+}
+
+/* Finds an idle worker, beginning after `near` and with `near` itself last: a submitter often waits
+ * for its task on the CPU of the worker nearest to it. Returns it, or -1. */
+static int find_idle(const weft_pool *pool, unsigned near)
+{
+	unsigned words = (pool->workers + 63) / 64;
+	unsigned first = (near + 1) % pool->workers;
+
+	for (unsigned i = 0; i <= words; i++) {
+		unsigned word = (first / 64 + i) % words;
+		/* S2 seq_cst, pairs with S1, S3: in the order of the essay. */
+		uint64_t bits = atomic_load_explicit(&pool->idle[word], memory_order_seq_cst);
+
+		/* The first word is seen twice: from `first` up, and in the end below it. */
+		if (i == 0)
+			bits &= ~(uint64_t)0 << (first % 64);
+		if (bits != 0)
+			return (int)(word * 64 + (unsigned)__builtin_ctzll(bits));
+	}
+	return -1;
+}
+
+/* Wakes one idle worker, unless somebody searches already. */
+static void notify(weft_pool *pool, unsigned near)
+{
+	int chosen;
+
+	do {
+		uint32_t nobody = 0;
+
+		/* S4 seq_cst, pairs with S5, S6, S8: in the order of the essay. */
+		if (atomic_load_explicit(&pool->searching, memory_order_seq_cst) != 0 ||
+		    find_idle(pool, near) < 0)
+			return;
+		/* S7 seq_cst, pairs with S5, S6, S8: of several notifiers one chooses. */
+		if (!atomic_compare_exchange_strong_explicit(&pool->searching, &nobody, 1,
+							     memory_order_seq_cst,
+							     memory_order_relaxed))
+			return;
+		while ((chosen = find_idle(pool, near)) >= 0) {
+			if (claim_idle(pool, (unsigned)chosen)) {
+				weft_counter_increment(&pool->woken);
+				weft_parker_unpark(&pool->worker[chosen]->parker);
+				return;
+			}
+		}
+		/* Nobody is idle any more: take the count back.
+		 * S5 seq_cst, pairs with S4, S7: and who relied on it meanwhile is covered by
+		 * the next round. */
+	} while (atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst) == 1);
+}
+
+/* Makes a task visible to thieves, or keeps it where they do not see it when memory is short. */
+static void push_own(weft_worker_ *self, weft_task *task)
+{
+	if (weft_deque_push_seq_cst(&self->deque, task) != 0) {
+		task->next_ = self->backlog;
+		self->backlog = task;
+	}
+}
+
+/* Keeps the tasks of an inbox, newest first, in the deque so that the oldest is popped first;
+ * returns the oldest itself. */
+static weft_task *keep(weft_worker_ *self, weft_task *newest, bool stolen)
+{
+	int64_t count = 1;
+
+	while (newest->next_ != NULL) {
+		weft_task *task = newest;
+
+		newest = task->next_;
+		push_own(self, task);
+		count++;
+	}
+	if (stolen)
+		weft_counter_add(&self->pool->stolen, count);
+	/* While they moved they were nowhere to be seen. */
+	if (count > 1)
+		notify(self->pool, self->index);
+	return newest;
+}
+
+/* Takes all tasks of an inbox, keeps them and returns the oldest, or NULL. */
+static weft_task *take_inbox(weft_worker_ *self, weft_worker_ *owner)
+{
+	/* relaxed: B2 acquires what was seen. */
+	weft_task *newest = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
+
+	do {
+		if (newest == NULL || newest == &inbox_closed)
+			return NULL;
+		/* B2 acquire, pairs with B1: the tasks are complete. An inbox that was emptied
+		 * and filled again with the same newest task is as good. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&owner->inbox, &newest, NULL, memory_order_acquire, memory_order_relaxed));
+	return keep(self, newest, owner != self);
+}
+
+/* Closes the worker's own inbox for ever; returns the oldest task that was still inside. */
+static weft_task *close_inbox(weft_worker_ *self)
+{
+	/* B3 acquire, pairs with B1: as B2. */
+	weft_task *newest =
+		atomic_exchange_explicit(&self->inbox, &inbox_closed, memory_order_acquire);
+
+	return newest == NULL || newest == &inbox_closed ? NULL : keep(self, newest, false);
+}
+
+static weft_task *take_own(weft_worker_ *self)
+{
+	void *task = NULL;
+
+	if (++self->ticks % TICKS_PER_INBOX == 0 && (task = take_inbox(self, self)) != NULL)
+		return task;
+	if (weft_deque_try_pop(&self->deque, &task))
+		return task;
+	if (self->backlog != NULL) {
+		task = self->backlog;
+		self->backlog = self->backlog->next_;
+		return task;
+	}
+	return take_inbox(self, self);
+}
+
+static weft_task *steal(weft_worker_ *self)
+{
+	weft_pool *pool = self->pool;
+	const uint16_t *victims = weft_plan_victims(pool->plan, self->index);
+
+	for (unsigned i = 0; i + 1 < pool->workers; i++) {
+		weft_worker_ *victim = pool->worker[victims[i]];
+		void *task = NULL;
+		int error;
+
+		do {
+			error = weft_deque_steal(&victim->deque, &task);
+		} while (error == -EAGAIN); /* somebody else got one: it is not for nothing */
+		if (error == 0) {
+			weft_counter_increment(&pool->stolen);
+			return task;
+		}
+		task = take_inbox(self, victim);
+		if (task != NULL)
+			return task;
+	}
+	return NULL;
+}
+
+static weft_task *find_task(weft_worker_ *self)
+{
+	weft_task *task = take_own(self);
+
+	return task != NULL ? task : steal(self);
+}
+
+static void begin_search(weft_pool *pool)
+{
+	/* relaxed: who sees it relies on what follows its end, not on this. */
+	atomic_fetch_add_explicit(&pool->searching, 1, memory_order_relaxed);
+}
+
+/* Stops searching. The last one sees to it that those who relied on it lose nothing. */
+static void end_search(weft_worker_ *self)
+{
+	/* S6 seq_cst, pairs with S4, S7: in the order of the essay. */
+	if (atomic_fetch_sub_explicit(&self->pool->searching, 1, memory_order_seq_cst) == 1 &&
+	    work_is_visible(self->pool))
+		notify(self->pool, self->index);
+}
+
+/* Whether there is a reason to stop being idle other than work. */
+static bool idle_is_over(const weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
+{
+	if (waited == NULL)
+		return phase_of(self->pool) == WEFT_POOL_ENDED_;
+	return weft_worker_ended_(waited) || (deadline != WEFT_FOREVER && weft_now() >= deadline);
+}
+
+/* Looks around for as long as the pool spins. */
+static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
+{
+	weft_deadline end = weft_after(self->pool->spin_ns);
+
+	do {
+		weft_task *task = find_task(self);
+
+		if (task != NULL || idle_is_over(self, waited, deadline))
+			return task;
+		for (int i = 0; i < PAUSES_PER_LOOK; i++)
+			weft_cpu_relax();
+	} while (weft_now() < end);
+	return NULL;
+}
+
+/* Asks whoever ends the task to unpark this worker. Returns false when it has ended. */
+static bool announce_wait(weft_worker_ *self, weft_task *task)
+{
+	/* relaxed: published by T1. */
+	uint32_t state = atomic_load_explicit(&task->state_, memory_order_relaxed);
+
+	atomic_store_explicit(&self->waiting_for, task, memory_order_relaxed);
+	do {
+		if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
+			return false;
+		/* T1 release, pairs with T2: whoever ends the task finds waiting_for. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&task->state_, &state, state | WEFT_TASK_WORKER_WAITS_, memory_order_release,
+		memory_order_relaxed));
+	return true;
+}
+
+/* The pool is closing and this worker has nothing: becomes quiet. Returns a task that was still in
+ * its inbox, and then it is not quiet. */
+static weft_task *become_quiet(weft_worker_ *self)
+{
+	weft_pool *pool = self->pool;
+	weft_task *task = close_inbox(self);
+
+	if (task != NULL)
+		return task;
+	/* Q1 acq_rel, pairs with Q1, Q2: the last one ends the pool after all that was done. */
+	if (atomic_fetch_add_explicit(&pool->quiet, 1, memory_order_acq_rel) + 1 == pool->workers) {
+		/* F2 release, pairs with F1: the workers return. */
+		atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
+		weft_worker_wake_all_(pool);
+	}
+	return NULL;
+}
+
+/*
+ * Sleeps until chosen for work, or until idle is over. On entry and on return the worker counts as
+ * a searcher.
+ */
+static void doze(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
+{
+	weft_pool *pool = self->pool;
+	uint64_t bit = (uint64_t)1 << (self->index % 64);
+
+	if (waited != NULL && !announce_wait(self, waited))
+		return;
+	/* S3 seq_cst, pairs with S1, S2: in the order of the essay; and before S8. */
+	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
+	/* S8 seq_cst, pairs with S4, S7: in the order of the essay. */
+	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
+	if (!work_is_visible(pool) && !idle_is_over(self, waited, deadline)) {
+		weft_counter_increment(&pool->parked);
+		weft_parker_park(&self->parker, 0, deadline);
+	}
+	/* Who chose us has counted us as a searcher. If its unpark is still to come, the next
+	 * sleep will end early, which does no harm. */
+	if (claim_idle(pool, self->index))
+		begin_search(pool);
+	/* relaxed: a waker that still sees it unparks us once too often. */
+	atomic_store_explicit(&self->waiting_for, NULL, memory_order_relaxed);
+}
+
+/* Idle until there is a task to run, or idle is over. */
+static weft_task *rest(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
+{
+	weft_pool *pool = self->pool;
+	weft_task *task;
+
+	begin_search(pool);
+	while ((task = look_around(self, waited, deadline)) == NULL &&
+	       !idle_is_over(self, waited, deadline)) {
+		bool closing = waited == NULL && phase_of(pool) != WEFT_POOL_OPEN_;
+
+		if (closing && (task = become_quiet(self)) != NULL)
+			break;
+		doze(self, waited, deadline);
+		/* Q2 acq_rel, pairs with Q1: not quiet before it looks around again. */
+		if (closing)
+			atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
+	}
+	end_search(self);
+	return task;
+}
+
+static void run(weft_worker_ *self, weft_task *task)
+{
+	weft_pool *pool = self->pool;
+	weft_worker_frame_ frame = {.task = task, .below = self->frame};
+	bool cancel = phase_of(pool) == WEFT_POOL_ABORTING_;
+	bool ran = false;
+
+	self->frame = &frame;
+	switch (task->kind_) {
+	case WEFT_TASK_PLAIN_:
+		ran = weft_executor_run_plain_(task, cancel);
+		break;
+	case WEFT_TASK_SPAWNED_:
+		ran = weft_executor_run_spawned_(task, cancel);
+		break;
+	case WEFT_TASK_FUTURE_:
+		ran = weft_future_run_(task, cancel);
+		break;
+	}
+	self->frame = frame.below;
+	weft_counter_increment(ran ? &pool->run : &pool->canceled);
+}
+
+/* Adds a task to the inbox of a worker. Returns false when it is closed. */
+static bool put_inbox(weft_worker_ *worker, weft_task *task)
+{
+	/* relaxed: only its value counts, B1 publishes the task. */
+	weft_task *newest = atomic_load_explicit(&worker->inbox, memory_order_relaxed);
+
+	do {
+		if (newest == &inbox_closed)
+			return false;
+		task->next_ = newest;
+		/* B1 seq_cst, pairs with B2, B3, V1: publishes the task, in the order of the
+		 * essay. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&worker->inbox, &newest, task, memory_order_seq_cst, memory_order_relaxed));
+	return true;
+}
+
+int weft_worker_send_(weft_pool *pool, weft_task *task)
+{
+	weft_worker_ *self = weft_worker_current_;
+	uint32_t phase = phase_of(pool);
+	unsigned near;
+
+	if (self != NULL && self->pool == pool) {
+		if (phase == WEFT_POOL_ABORTING_)
+			return -EPIPE;
+		near = self->index;
+		push_own(self, task);
+	} else {
+		int cpu = sched_getcpu();
+
+		near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
+		if (phase != WEFT_POOL_OPEN_ || !put_inbox(pool->worker[near], task))
+			return -EPIPE;
+	}
+	weft_counter_increment(&pool->submitted);
+	notify(pool, near);
+	return 0;
+}
+
+uint32_t weft_worker_spin_ns_(const weft_pool *pool)
+{
+	return pool->spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)pool->spin_ns;
+}
+
+void weft_worker_wake_all_(weft_pool *pool)
+{
+	for (unsigned i = 0; i < pool->workers; i++)
+		weft_parker_unpark(&pool->worker[i]->parker);
+}
+
+bool weft_worker_ended_(const weft_task *task)
+{
+	/* T3 acquire, pairs with T2: what the task did is visible. */
+	return (atomic_load_explicit(&task->state_, memory_order_acquire) &
+		WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_;
+}
+
+bool weft_worker_claim_(weft_task *task, uint32_t new_state)
+{
+	/* relaxed: this decides who goes on and orders nothing; a worker has the task from its
+	 * queue, a canceler from whoever owns it. */
+	uint32_t state = atomic_load_explicit(&task->state_, memory_order_relaxed);
+
+	do {
+		if ((state & WEFT_TASK_STATE_MASK_) != WEFT_TASK_QUEUED_)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&task->state_, &state, (state & ~(uint32_t)WEFT_TASK_STATE_MASK_) | new_state,
+		memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+void weft_worker_end_(weft_task *task, uint32_t end_state)
+{
+	weft_pool *pool = task->pool_;
+	/* T2 acq_rel, pairs with T1, T3, T4, executor:T5: what the task did, and where its waiters
+	 * are. */
+	uint32_t state = atomic_exchange_explicit(&task->state_, end_state, memory_order_acq_rel);
+
+	/* From here on the task may be gone: its address is used, not its memory. */
+	if ((state & WEFT_TASK_THREAD_WAITS_) != 0)
+		weft_park_wake(&task->state_, WEFT_PARK_ALL);
+	if ((state & WEFT_TASK_WORKER_WAITS_) == 0)
+		return;
+	for (unsigned i = 0; i < pool->workers; i++) {
+		weft_worker_ *worker = pool->worker[i];
+
+		/* relaxed: T2 has acquired it. */
+		if (atomic_load_explicit(&worker->waiting_for, memory_order_relaxed) == task)
+			weft_parker_unpark(&worker->parker);
+	}
+}
+
+static int wait_as_thread(weft_task *task, weft_deadline deadline)
+{
+	weft_deadline spin_end = weft_after(task->spin_ns_);
+
+	if (deadline < spin_end)
+		spin_end = deadline;
+	for (;;) {
+		/* T4 acquire, pairs with T2: as T3. */
+		uint32_t state = atomic_load_explicit(&task->state_, memory_order_acquire);
+		uint32_t sleeping = state | WEFT_TASK_THREAD_WAITS_;
+
+		if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
+			return 0;
+		if (weft_now() < spin_end) {
+			weft_park_while(&task->state_, state, task->spin_ns_, spin_end);
+			continue;
+		}
+		/* relaxed: a bit for T2, which wakes who sleeps on the word. */
+		if (state != sleeping && !atomic_compare_exchange_weak_explicit(
+						 &task->state_, &state, sleeping,
+						 memory_order_relaxed, memory_order_relaxed))
+			continue;
+		if (weft_park_while(&task->state_, sleeping, 0, deadline) != 0 &&
+		    !weft_worker_ended_(task))
+			return -ETIMEDOUT;
+	}
+}
+
+int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
+{
+	weft_worker_ *self = weft_worker_current_;
+
+	if (weft_worker_ended_(task))
+		return 0;
+	if (self == NULL || self->pool != task->pool_)
+		return wait_as_thread(task, deadline);
+	for (const weft_worker_frame_ *frame = self->frame; frame != NULL; frame = frame->below)
+		if (frame->task == task)
+			return -EDEADLK;
+	while (!weft_worker_ended_(task)) {
+		if (deadline != WEFT_FOREVER && weft_now() >= deadline)
+			return -ETIMEDOUT;
+
+		weft_task *other = find_task(self);
+
+		if (other == NULL)
+			other = rest(self, task, deadline);
+		if (other != NULL)
+			run(self, other);
+	}
+	return 0;
+}
+
+static void settle(weft_worker_ *self)
+{
+	weft_pool *pool = self->pool;
+	char name[16];
+	int error = pool->unpinned ? 0 : weft_plan_bind(pool->plan, self->index);
+
+	/* relaxed: create reads both after A1. */
+	if (pool->unpinned || error != 0) {
+		atomic_fetch_add_explicit(&pool->unbound, 1, memory_order_relaxed);
+		atomic_store_explicit(&pool->bind_error, error, memory_order_relaxed);
+	}
+	snprintf(name, sizeof(name), "weft-%u", self->index);
+	pthread_setname_np(pthread_self(), name);
+	/* A1 release, pairs with pool:A2: create may return. */
+	if (atomic_fetch_sub_explicit(&pool->starting, 1, memory_order_release) == 1)
+		weft_park_wake(&pool->starting, WEFT_PARK_ALL);
+}
+
+void *weft_worker_main_(void *worker)
+{
+	weft_worker_ *self = worker;
+	weft_pool *pool = self->pool;
+	weft_task *task;
+
+	weft_worker_current_ = self;
+	settle(self);
+	while ((task = find_task(self)) != NULL || (task = rest(self, NULL, WEFT_FOREVER)) != NULL)
+		run(self, task);
+	weft_worker_current_ = NULL;
+	/* A3 acq_rel, pairs with A3, pool:A4: all that the workers did is done. */
+	if (atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_acq_rel) == 1)
+		weft_park_wake(&pool->alive, WEFT_PARK_ALL);
+	return NULL;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_POOL_WORKER_H
+#define WEFT_POOL_WORKER_H
+
+/*
+ * Private: a worker, the pool around it, and what both know of a task. The essay on how workers
+ * sleep and are woken stands in worker.c.
+ */
+
+#include <pthread.h>
+
+#include <weft/lockfree/counter.h>
+#include <weft/lockfree/deque.h>
+#include <weft/pool/executor.h>
+#include <weft/pool/pool.h>
+#include <weft/sync/park.h>
+
+/* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
+enum {
+	WEFT_TASK_PLAIN_, /* the caller's; its function is called, then it is the caller's again */
+	WEFT_TASK_SPAWNED_, /* executor.c's, freed after the call */
+	WEFT_TASK_FUTURE_,  /* future.c's */
+};
+
+/*
+ * weft_task.state_: one of these, plus the bits below. A task goes idle -> queued -> running ->
+ * done, or queued -> canceling -> canceled, and from done and canceled to queued again.
+ */
+enum {
+	WEFT_TASK_IDLE_ = 0,
+	WEFT_TASK_QUEUED_ = 1,
+	WEFT_TASK_RUNNING_ = 2,
+	WEFT_TASK_CANCELING_ = 3, /* will not run; the pool still holds it */
+	WEFT_TASK_DONE_ = 4,
+	WEFT_TASK_CANCELED_ = 5,
+	WEFT_TASK_STATE_MASK_ = 7,
+	WEFT_TASK_THREAD_WAITS_ = 8,  /* a thread sleeps on the word */
+	WEFT_TASK_WORKER_WAITS_ = 16, /* a worker's waiting_for names the task */
+};
+
+/* pool->phase: only ever grows. */
+enum {
+	WEFT_POOL_OPEN_,
+	WEFT_POOL_DRAINING_,
+	WEFT_POOL_ABORTING_,
+	WEFT_POOL_ENDED_, /* nothing is left and nothing can come: the workers return */
+};
+
+/* A task that runs on this worker, and the one below it on the stack that waits meanwhile. */
+typedef struct weft_worker_frame_ {
+	const weft_task *task;
+	struct weft_worker_frame_ *below;
+} weft_worker_frame_;
+
+typedef struct weft_worker_ {
+	weft_deque deque; /* own tasks; also read by thieves */
+	/* Tasks from other threads, newest first; or weft_worker_closed_. Written by any thread. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_task *) inbox;
+	/* Written by whoever wakes this worker. */
+	WEFT_LINE_ALIGNED weft_parker parker;
+	/* The task that this worker sleeps for; for whoever ends that task. */
+	WEFT_ATOMIC(const weft_task *) waiting_for;
+	/* The worker's own. */
+	WEFT_LINE_ALIGNED weft_pool *pool;
+	unsigned index;
+	uint32_t ticks;            /* tasks taken; now and then the inbox comes first */
+	weft_task *backlog;        /* tasks for which the deque had no memory to grow */
+	weft_worker_frame_ *frame; /* what runs here */
+	pthread_t thread;
+} weft_worker_;
+
+#define WEFT_POOL_IDLE_WORDS_ ((WEFT_PLAN_WORKERS_MAX + 63) / 64)
+
+struct weft_pool {
+	/* Constant once the workers run. */
+	const weft_plan *plan;
+	weft_plan *own_plan; /* the same when the pool made it, else NULL */
+	weft_worker_ **worker;
+	unsigned workers;
+	uint64_t spin_ns;
+	bool unpinned;
+	/* Written when the pool starts and stops. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) phase;
+	WEFT_ATOMIC(uint32_t) alive;    /* worker threads; the word shutdown sleeps on */
+	WEFT_ATOMIC(uint32_t) starting; /* not yet bound; the word create sleeps on */
+	WEFT_ATOMIC(uint32_t) unbound;
+	WEFT_ATOMIC(int32_t) bind_error;
+	/* While closing: workers that hold no task, whose inbox is closed and whose deque is
+	 * empty. When that is all of them the pool has ended. */
+	WEFT_ATOMIC(uint32_t) quiet;
+	/* Workers that look for work, including those just woken for it. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) searching;
+	/* Bit i: worker i sleeps, or is about to, and nobody has chosen it yet. */
+	WEFT_ATOMIC(uint64_t) idle[WEFT_POOL_IDLE_WORDS_];
+	weft_counter submitted;
+	weft_counter run;
+	weft_counter canceled;
+	weft_counter stolen;
+	weft_counter parked;
+	weft_counter woken;
+};
+
+/* The worker that the calling thread is, or NULL. */
+extern _Thread_local weft_worker_ *weft_worker_current_
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* A thread's whole life as a worker; the argument is its weft_worker_. */
+void *weft_worker_main_(void *worker);
+
+/* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
+int weft_worker_send_(weft_pool *pool, weft_task *task);
+
+/* How long a thread that waits for a task of this pool spins. */
+uint32_t weft_worker_spin_ns_(const weft_pool *pool);
+
+/* Tells all workers that the phase has changed. */
+void weft_worker_wake_all_(weft_pool *pool);
+
+/* Waits for a task that was submitted. Returns 0 (it ended), -ETIMEDOUT or -EDEADLK. */
+int weft_worker_wait_for_(weft_task *task, weft_deadline deadline);
+
+/* Takes a queued task out of the race between worker and canceler. Returns whether it was queued.*/
+bool weft_worker_claim_(weft_task *task, uint32_t new_state);
+
+/* Ends a claimed task: DONE or CANCELED. Wakes its waiters; a plain task is the caller's from then
+ * on and is not touched again. */
+void weft_worker_end_(weft_task *task, uint32_t end_state);
+
+/* Whether the task has ended; what it did is then visible. */
+bool weft_worker_ended_(const weft_task *task);
+
+/* executor.c and future.c: run the thing around the task on this worker, or end it unrun. Returns
+ * whether it ran. The task may be gone on return. */
+bool weft_executor_run_plain_(weft_task *task, bool canceled);
+bool weft_executor_run_spawned_(weft_task *task, bool canceled);
+bool weft_future_run_(weft_task *task, bool canceled);
+
+#endif
