@@ -88,7 +88,10 @@ WEFT_END_DECLS
 		 : weft_contract_broken_(__FILE__ ":" WEFT_STRING_(__LINE__), contract))
 #endif
 
-/* Tells the core that this thread spins: frees the pipeline for the other hardware thread. */
+/*
+ * Tells the core that this thread spins: frees the pipeline for the other hardware thread.
+ * Threads: any. Progress: wait-free.
+ */
 WEFT_INLINE void weft_cpu_relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

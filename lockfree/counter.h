@@ -101,76 +101,85 @@ WEFT_END_DECLS
  * number is then -1 or -2) or that a CPU was added: leave without a store. Returns whether the
  * addition was made.
  */
+#define WEFT_COUNTER_DESCRIPTOR_                                                                   \
+	".pushsection __rseq_cs, \"aw\"\n\t"                                                       \
+	".balign 32\n"                                                                             \
+	"3:\n\t"                                                                                   \
+	".long 0, 0\n\t"                                                                           \
+	".quad 1f, 2f - 1f, 4f\n\t"                                                                \
+	".popsection\n\t"
+
+#if defined(__x86_64__)
+
 WEFT_INLINE bool weft_counter_add_restartable_(weft_counter *counter, int64_t amount)
 {
 	weft_counter_shard_ *shards = counter->shards_;
 
 again:
-#if defined(__x86_64__)
-	__asm__ goto(".pushsection __rseq_cs, \"aw\"\n\t"
-		     ".balign 32\n"
-		     "3:\n\t"
-		     ".long 0, 0\n\t"
-		     ".quad 1f, 2f - 1f, 4f\n\t"
-		     ".popsection\n\t"
-		     "leaq 3b(%%rip), %%rax\n\t"
-		     "movq %%rax, %%fs:8(%[rseq])\n"
-		     "1:\n\t"
-		     "imull $128, %%fs:4(%[rseq]), %%eax\n\t"
-		     "cmpl %[bytes], %%eax\n\t"
-		     "jae %l[absent]\n\t"
-		     "addq %[amount], (%[shards], %%rax)\n"
-		     "2:\n\t"
-		     ".pushsection __rseq_failure, \"ax\"\n\t"
-		     ".byte 0x0f, 0xb9, 0x3d\n\t"
-		     ".long %c[signature]\n"
-		     "4:\n\t"
-		     "jmp %l[again]\n\t"
-		     ".popsection\n\t"
+	__asm__ goto(WEFT_COUNTER_DESCRIPTOR_ "leaq 3b(%%rip), %%rax\n\t"
+					      "movq %%rax, %%fs:8(%[rseq])\n"
+					      "1:\n\t"
+					      "imull $128, %%fs:4(%[rseq]), %%eax\n\t"
+					      "cmpl %[bytes], %%eax\n\t"
+					      "jae %l[absent]\n\t"
+					      "addq %[amount], (%[shards], %%rax)\n"
+					      "2:\n\t"
+					      ".pushsection __rseq_failure, \"ax\"\n\t"
+					      ".byte 0x0f, 0xb9, 0x3d\n\t"
+					      ".long %c[signature]\n"
+					      "4:\n\t"
+					      "jmp %l[again]\n\t"
+					      ".popsection\n\t"
 		     :
 		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards),
 		       [bytes] "m"(counter->shard_bytes_), [amount] "er"(amount),
 		       [signature] "i"(RSEQ_SIG)
 		     : "memory", "cc", "rax"
 		     : again, absent);
+	return true;
+absent:
+	return false;
+}
+
 #else
-	__asm__ goto(".pushsection __rseq_cs, \"aw\"\n\t"
-		     ".balign 32\n"
-		     "3:\n\t"
-		     ".long 0, 0\n\t"
-		     ".quad 1f, 2f - 1f, 4f\n\t"
-		     ".popsection\n\t"
-		     "mrs x10, tpidr_el0\n\t"
-		     "add x10, x10, %[rseq]\n\t"
-		     "adrp x9, 3b\n\t"
-		     "add x9, x9, :lo12:3b\n\t"
-		     "str x9, [x10, #8]\n"
-		     "1:\n\t"
-		     "ldr w9, [x10, #4]\n\t"
-		     "lsl w9, w9, #7\n\t"
-		     "cmp w9, %w[bytes]\n\t"
-		     "b.hs %l[absent]\n\t"
-		     "add x9, %[shards], x9\n\t"
-		     "ldr x11, [x9]\n\t"
-		     "add x11, x11, %[amount]\n\t"
-		     "str x11, [x9]\n"
-		     "2:\n\t"
-		     ".pushsection __rseq_failure, \"ax\"\n\t"
-		     ".inst %c[signature]\n"
-		     "4:\n\t"
-		     "b %l[again]\n\t"
-		     ".popsection\n\t"
+
+WEFT_INLINE bool weft_counter_add_restartable_(weft_counter *counter, int64_t amount)
+{
+	weft_counter_shard_ *shards = counter->shards_;
+
+again:
+	__asm__ goto(WEFT_COUNTER_DESCRIPTOR_ "mrs x10, tpidr_el0\n\t"
+					      "add x10, x10, %[rseq]\n\t"
+					      "adrp x9, 3b\n\t"
+					      "add x9, x9, :lo12:3b\n\t"
+					      "str x9, [x10, #8]\n"
+					      "1:\n\t"
+					      "ldr w9, [x10, #4]\n\t"
+					      "lsl w9, w9, #7\n\t"
+					      "cmp w9, %w[bytes]\n\t"
+					      "b.hs %l[absent]\n\t"
+					      "add x9, %[shards], x9\n\t"
+					      "ldr x11, [x9]\n\t"
+					      "add x11, x11, %[amount]\n\t"
+					      "str x11, [x9]\n"
+					      "2:\n\t"
+					      ".pushsection __rseq_failure, \"ax\"\n\t"
+					      ".inst %c[signature]\n"
+					      "4:\n\t"
+					      "b %l[again]\n\t"
+					      ".popsection\n\t"
 		     :
 		     : [rseq] "r"(__rseq_offset), [shards] "r"(shards),
 		       [bytes] "r"(counter->shard_bytes_), [amount] "r"(amount),
 		       [signature] "i"(RSEQ_SIG)
 		     : "memory", "cc", "x9", "x10", "x11"
 		     : again, absent);
-#endif
 	return true;
 absent:
 	return false;
 }
+
+#endif
 
 #endif
 

@@ -148,6 +148,7 @@ WEFT_INLINE int weft_deque_push(weft_deque *deque, void *element)
 /*
  * The same, with the publication in the single order of all seq_cst operations: for an owner that
  * next looks (seq_cst) whether anybody sleeps and must be told.
+ * Threads: the owner. Progress: wait-free, but for the allocator. Returns 0 or -ENOMEM, as above.
  */
 WEFT_INLINE int weft_deque_push_seq_cst(weft_deque *deque, void *element)
 {

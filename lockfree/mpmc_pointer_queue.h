@@ -98,7 +98,9 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_size(const weft_mpmc_pointer_queue *q
 	return tail - head > queue->mask_ ? (size_t)queue->mask_ + 1 : (size_t)(tail - head);
 }
 
-/* Whether a pointer fits in a slot: on x86-64 and aarch64 every plain pointer of user space does.
+/*
+ * Whether a pointer fits in a slot: on x86-64 and aarch64 every plain pointer of user space does.
+ * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE bool weft_mpmc_pointer_queue_accepts(const void *pointer)
 {
