@@ -21,7 +21,7 @@
  *     weft_deque_push                the owner         wait-free  no      when it grows
  *     weft_deque_push_seq_cst        the owner         wait-free  no      when it grows
  *     weft_deque_try_pop             the owner         wait-free  no      no
- *     weft_deque_steal               any but the owner wait-free  no      no
+ *     weft_deque_steal               any              wait-free  no      no
  *     weft_deque_size                any               wait-free  no      no
  *
  * (wait-free but for the allocator, when it grows.)
@@ -207,7 +207,7 @@ WEFT_INLINE bool weft_deque_try_pop(weft_deque *deque, void **element)
 
 /*
  * Takes the oldest element.
- * Threads: any but the owner. Progress: wait-free.
+ * Threads: any, the owner too. Progress: wait-free.
  * Returns 0; -ENOENT when the deque is empty; -EAGAIN when another thread took the element first
  * (there may be more: try again, or elsewhere).
  */

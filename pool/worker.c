@@ -29,9 +29,9 @@
  */
 
 enum {
-	/* Every so many tasks the inbox comes before the deque, lest a task that always submits
-	 * another keeps everybody else waiting. */
-	TICKS_PER_INBOX = 64,
+	/* Every so many tasks the inbox and then the oldest task come before the newest, lest a
+	 * task that always submits another keeps everybody else waiting. */
+	TICKS_PER_OLDEST = 64,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
 };
@@ -188,7 +188,8 @@ static weft_task *take_own(weft_worker_ *self)
 {
 	void *task = NULL;
 
-	if (++self->ticks % TICKS_PER_INBOX == 0 && (task = take_inbox(self, self)) != NULL)
+	if (++self->ticks % TICKS_PER_OLDEST == 0 &&
+	    ((task = take_inbox(self, self)) != NULL || weft_deque_steal(&self->deque, &task) == 0))
 		return task;
 	if (weft_deque_try_pop(&self->deque, &task))
 		return task;
