@@ -59,15 +59,18 @@ int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t
 		    weft_deadline deadline)
 {
 	uint32_t seen = spin_while(word, value, spin_ns, deadline);
+	bool late = false;
 
-	while (seen == value) {
-		if (deadline != WEFT_FOREVER && (deadline == WEFT_NOW || weft_now() >= deadline))
-			return -ETIMEDOUT;
-		futex_wait(word, value, deadline);
+	while (seen == value && !late) {
+		/* The clock before the word: who was preempted between the two must not call the
+		 * word unchanged from a look of long before the deadline. */
+		late = deadline == WEFT_NOW || (deadline != WEFT_FOREVER && weft_now() >= deadline);
+		if (!late)
+			futex_wait(word, value, deadline);
 		/* W4 acquire, pairs with W2: as W1. */
 		seen = atomic_load_explicit(word, memory_order_acquire);
 	}
-	return 0;
+	return seen == value ? -ETIMEDOUT : 0;
 }
 
 void weft_park_wake(const WEFT_ATOMIC(uint32_t) * word, int32_t count)
