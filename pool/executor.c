@@ -71,7 +71,7 @@ int weft_task_submit(weft_pool *pool, weft_task *task)
 	task->spin_ns_ = weft_worker_spin_ns_(pool);
 	error = weft_worker_send_(pool, task);
 	if (error != 0)
-		atomic_store_explicit(&task->state_, state, memory_order_relaxed);
+		weft_worker_end_(task, state); /* wakes who began to wait meanwhile */
 	return error;
 }
 

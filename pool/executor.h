@@ -17,12 +17,14 @@
  *     operation            threads        progress                   sleeps  allocates
  *     weft_spawn           any            lock-free but the kernel   no      yes
  *     weft_task_init       one            wait-free                  no      no
- *     weft_task_submit     any            lock-free but the kernel   no      no
+ *     weft_task_submit     any            lock-free but the kernel   no      no (*)
  *     weft_task_wait       any            blocking                   yes     no
  *     weft_task_cancel     any            lock-free                  no      no
  *     weft_task_is_done    any            wait-free                  no      no
  *
  * (The kernel is entered when a sleeping worker must be woken.)
+ * (*) A worker's deque doubles when it is full; without memory for that the task is kept all the
+ * same.
  *
  * What happens before a submission is visible to the task; what a task does is visible after its
  * wait.
@@ -81,7 +83,8 @@ WEFT_API int weft_task_submit(weft_pool *pool, weft_task *task);
  *
  * Threads: any. Progress: blocking; a worker of the task's pool runs other tasks meanwhile.
  * Returns 0 when it has run; -ECANCELED when it ended without running; -ETIMEDOUT; -EDEADLK on the
- * worker that is running this very task; -EINVAL when it was never submitted.
+ * worker that is running this very task; -EINVAL when it was never submitted, or when the
+ * submission that it waited for was refused.
  */
 WEFT_API int weft_task_wait(weft_task *task, weft_deadline deadline);
 

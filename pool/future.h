@@ -75,8 +75,8 @@ WEFT_API int weft_future_error(const weft_future *future);
 /*
  * Ends the future with -ECANCELED if its function has not begun.
  *
- * Threads: any. Progress: lock-free but for the kernel (waiters are woken) and the callbacks, which
- * run on this thread.
+ * Threads: any, but not while the pool is being destroyed. Progress: lock-free but for the kernel
+ * (waiters are woken) and the callbacks, which run on this thread.
  * Returns whether this call canceled it.
  */
 WEFT_API bool weft_future_cancel(weft_future *future);

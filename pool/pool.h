@@ -96,8 +96,8 @@ WEFT_BEGIN_DECLS
  *
  * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,
- *   -EINVAL  pool is NULL, the options have another size than any version of this library knew, or
- *            name a plan and another number of workers than it has
+ *   -EINVAL  pool is NULL, the options have another size than this library knows, name a plan and
+ *            another number of workers than it has, or more than WEFT_PLAN_WORKERS_MAX workers
  *   -ENOMEM  out of memory
  *   -EAGAIN  the system does not grant another thread
  *   another negative errno of weft_topology_create

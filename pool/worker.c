@@ -261,9 +261,13 @@ static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_
 	weft_deadline end = weft_after(self->pool->spin_ns);
 
 	do {
+		/* Not another task on top of one that may go on. */
+		if (idle_is_over(self, waited, deadline))
+			return NULL;
+
 		weft_task *task = find_task(self);
 
-		if (task != NULL || idle_is_over(self, waited, deadline))
+		if (task != NULL)
 			return task;
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
 			weft_cpu_relax();
@@ -485,6 +489,8 @@ static int wait_as_thread(weft_task *task, weft_deadline deadline)
 
 		if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
 			return 0;
+		if ((state & WEFT_TASK_STATE_MASK_) == WEFT_TASK_IDLE_)
+			return -EINVAL; /* its submission was refused while we waited */
 		if (weft_now() < spin_end) {
 			weft_park_while(&task->state_, state, task->spin_ns_, spin_end);
 			continue;
