@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of sync/park and sync/deadline. The linker sends the library's system calls and looks at
- * the clock through __wrap_syscall and __wrap_clock_gettime below: there a test can act at the one
- * instant that matters (between the announcement to sleep and the sleep, between the last look at
- * the word and the look at the clock), so that no test hopes for a race. Nothing here may hang:
- * waits that should be answered end at a guard deadline and fail, and SIGALRM ends the rest.
+ * Tests of sync/park and sync/deadline. Nothing here may hang: waits that should be answered end at
+ * a guard deadline and fail, and SIGALRM ends the rest.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -13,19 +10,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <linux/futex.h>
 
 #include <cmocka.h>
 
 #include <weft/sync/deadline.h>
 #include <weft/sync/park.h>
+
+#include "futex_watch.h"
 
 /* A wait that is still going on after this long has missed its wake-up. */
 #define GUARD_NS (20 * WEFT_SECONDS)
@@ -33,89 +26,10 @@
 /* The word of a parker or of a gate; atomics are passed about as pointers to it. */
 typedef WEFT_ATOMIC(uint32_t) futex_word;
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-int __real_clock_gettime(clockid_t clock, struct timespec *time);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
-
-/* What a test has the linker's doors do. Set while no other thread runs. */
-static struct {
-	/* Called before each futex wait, with its number from 1; false: do not sleep, be "woken".
-	 */
-	bool (*before_wait)(long nth);
-	/* Called before each look at the clock. */
-	void (*before_clock)(void);
-	/* What the clock says; 0: the time. So a deadline passes when a test says so. */
-	uint64_t clock_ns;
-} hooks;
-
-static atomic_long waits;       /* futex waits entered */
-static atomic_long interrupted; /* futex waits that a signal ended */
-static atomic_long wakes;       /* futex wakes entered */
-static atomic_long woken;       /* threads that futex wakes have woken */
-
-/* Counts a futex call and lets the test's hook act. */
-static long futex_seen(int operation, const long *a)
-{
-	long result;
-
-	if (operation == FUTEX_WAKE) {
-		atomic_fetch_add(&wakes, 1);
-		result = __real_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
-		atomic_fetch_add(&woken, result);
-		return result;
-	}
-
-	long nth = atomic_fetch_add(&waits, 1) + 1;
-
-	if (hooks.before_wait != NULL && !hooks.before_wait(nth))
-		return 0;
-	result = __real_syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (result == -1 && errno == EINTR)
-		atomic_fetch_add(&interrupted, 1);
-	return result;
-}
-
-long __wrap_syscall(long number, ...)
-{
-	va_list list;
-	long a[6];
-
-	va_start(list, number);
-	for (size_t i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (number == SYS_futex)
-		return futex_seen((int)a[1] & FUTEX_CMD_MASK, a);
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
-{
-	if (hooks.before_clock != NULL)
-		hooks.before_clock();
-	if (hooks.clock_ns == 0)
-		return __real_clock_gettime(clock, time);
-	time->tv_sec = (time_t)(hooks.clock_ns / WEFT_SECONDS);
-	time->tv_nsec = (long)(hooks.clock_ns % WEFT_SECONDS);
-	return 0;
-}
-
-static int reset(void **state)
-{
-	(void)state;
-	memset(&hooks, 0, sizeof(hooks));
-	atomic_store(&waits, 0);
-	atomic_store(&interrupted, 0);
-	atomic_store(&wakes, 0);
-	atomic_store(&woken, 0);
-	return 0;
-}
-
 /* A second thread that waits, and what a test wants to know of it. */
 typedef struct waiter {
 	pthread_t thread;
-	WEFT_ATOMIC(int) tid;
+	WEFT_ATOMIC(int) thread_number;
 	WEFT_ATOMIC(bool) returned;
 	weft_parker *parker; /* either this, */
 	futex_word *word;    /* or this, while it is 0 */
@@ -130,7 +44,7 @@ static void *waiter_main(void *argument)
 {
 	waiter *self = argument;
 
-	atomic_store(&self->tid, (int)__real_syscall(SYS_gettid));
+	atomic_store(&self->thread_number, futex_watch_thread());
 	if (self->parker != NULL)
 		self->result = weft_parker_park(self->parker, self->spin_ns, self->deadline);
 	else
@@ -145,31 +59,9 @@ static void waiter_start(waiter *self)
 	assert_int_equal(pthread_create(&self->thread, NULL, waiter_main, self), 0);
 }
 
-/* The thread's state as the kernel names it: 'S' is asleep. */
-static char thread_state(int tid)
+static void until_asleep(const waiter *self, long waits)
 {
-	char path[64];
-	char line[256] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "r");
-	if (file == NULL)
-		return 0;
-	if (fgets(line, sizeof(line), file) == NULL)
-		line[0] = 0;
-	fclose(file);
-	/* "TID (name) S ...": the name may hold anything, but its parenthesis is the last. */
-	const char *end = strrchr(line, ')');
-
-	return end == NULL || end[1] == 0 ? (char)0 : end[2];
-}
-
-/* Returns once this many futex waits were entered and the waiter is asleep in the last. */
-static void until_asleep(waiter *self, long nth)
-{
-	while (atomic_load(&waits) < nth || thread_state(atomic_load(&self->tid)) != 'S')
-		sched_yield();
+	futex_watch_until_asleep(&self->thread_number, waits);
 }
 
 static void waiter_join(waiter *self)
@@ -231,8 +123,8 @@ static void token_is_taken_once(void **state)
 	assert_int_equal(weft_parker_park(&parker, 0, WEFT_FOREVER), 0);
 	assert_int_equal(weft_parker_park(&parker, 0, WEFT_NOW), -ETIMEDOUT);
 	/* And nobody slept, so that nobody entered the kernel. */
-	assert_int_equal(atomic_load(&waits), 0);
-	assert_int_equal(atomic_load(&wakes), 0);
+	assert_int_equal(atomic_load(&futex_watched.waits), 0);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 0);
 }
 
 static void token_is_taken_after_the_deadline_too(void **state)
@@ -263,7 +155,7 @@ static void deadline_that_is_over_does_not_wait(void **state)
 			assert_int_equal(weft_park_while(&word, 8, budgets[k], past(i)), 0);
 		}
 	}
-	assert_int_equal(atomic_load(&waits), 0);
+	assert_int_equal(atomic_load(&futex_watched.waits), 0);
 }
 
 static void wait_ends_at_the_deadline_and_not_before(void **state)
@@ -291,7 +183,7 @@ static void budget_beyond_the_deadline_never_sleeps(void **state)
 
 	assert_int_equal(weft_parker_park(&parker, UINT64_MAX, deadline), -ETIMEDOUT);
 	assert_int_equal(weft_park_while(&word, 7, UINT64_MAX, deadline), -ETIMEDOUT);
-	assert_int_equal(atomic_load(&waits), 0);
+	assert_int_equal(atomic_load(&futex_watched.waits), 0);
 }
 
 /* The parker or word that a hook works on, and what it counts. */
@@ -313,9 +205,9 @@ static void wake_up_without_a_token_goes_on_waiting(void **state)
 	weft_parker parker = {0};
 
 	hooked_parker = &parker;
-	hooks.before_wait = unpark_at_the_sixth_sleep;
+	futex_watched.before_wait = unpark_at_the_sixth_sleep;
 	assert_int_equal(weft_parker_park(&parker, 0, weft_after(GUARD_NS)), 0);
-	assert_int_equal(atomic_load(&waits), 6);
+	assert_int_equal(atomic_load(&futex_watched.waits), 6);
 	/* The token was taken. */
 	assert_int_equal(weft_parker_park(&parker, 0, WEFT_NOW), -ETIMEDOUT);
 }
@@ -333,9 +225,9 @@ static void wake_up_without_a_change_goes_on_waiting(void **state)
 	futex_word word = 0;
 
 	hooked_word = &word;
-	hooks.before_wait = change_the_word_at_the_sixth_sleep;
+	futex_watched.before_wait = change_the_word_at_the_sixth_sleep;
 	assert_int_equal(weft_park_while(&word, 0, 0, weft_after(GUARD_NS)), 0);
-	assert_int_equal(atomic_load(&waits), 6);
+	assert_int_equal(atomic_load(&futex_watched.waits), 6);
 }
 
 static bool unpark_then_sleep(long nth)
@@ -352,16 +244,16 @@ static void token_between_announcement_and_sleep(void **state)
 	weft_parker parker = {0};
 
 	hooked_parker = &parker;
-	hooks.before_wait = unpark_then_sleep;
+	futex_watched.before_wait = unpark_then_sleep;
 	assert_int_equal(weft_parker_park(&parker, 0, weft_after(GUARD_NS)), 0);
-	assert_int_equal(atomic_load(&waits), 1);
-	assert_int_equal(atomic_load(&wakes), 1);
+	assert_int_equal(atomic_load(&futex_watched.waits), 1);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 1);
 }
 
 static bool pass_the_deadline_then_unpark(long nth)
 {
 	(void)nth;
-	hooks.clock_ns = hooked_deadline;
+	futex_watched.clock_ns = hooked_deadline;
 	weft_parker_unpark(hooked_parker);
 	return false;
 }
@@ -373,7 +265,7 @@ static void token_at_the_deadline_is_taken(void **state)
 	weft_parker parker = {0};
 
 	hooked_parker = &parker;
-	hooks.before_wait = pass_the_deadline_then_unpark;
+	futex_watched.before_wait = pass_the_deadline_then_unpark;
 	hooked_deadline = weft_after(GUARD_NS);
 	assert_int_equal(weft_parker_park(&parker, 0, hooked_deadline), 0);
 	assert_int_equal(weft_parker_park(&parker, 0, WEFT_NOW), -ETIMEDOUT);
@@ -387,7 +279,7 @@ static void token_after_the_deadline_is_kept(void **state)
 
 	assert_int_equal(weft_parker_park(&parker, 0, weft_after(WEFT_MILLISECONDS)), -ETIMEDOUT);
 	weft_parker_unpark(&parker);
-	assert_int_equal(atomic_load(&wakes), 0);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 0);
 	assert_int_equal(weft_parker_park(&parker, 0, WEFT_NOW), 0);
 }
 
@@ -397,7 +289,7 @@ static void change_the_word_then_pass_the_deadline(void)
 	if (++looks_at_the_clock != 2)
 		return;
 	atomic_store(hooked_word, 1);
-	hooks.clock_ns = hooked_deadline;
+	futex_watched.clock_ns = hooked_deadline;
 }
 
 static bool wake_up_for_nothing(long nth)
@@ -410,7 +302,7 @@ static bool wake_up_for_nothing(long nth)
 static bool reach_the_deadline_after_five_sleeps(long nth)
 {
 	if (nth == 5)
-		hooks.clock_ns = hooked_deadline;
+		futex_watched.clock_ns = hooked_deadline;
 	return false;
 }
 
@@ -421,14 +313,14 @@ static void one_nanosecond_before_the_deadline_is_before_it(void **state)
 	futex_word word = 0;
 
 	hooked_deadline = weft_after(GUARD_NS);
-	hooks.before_wait = reach_the_deadline_after_five_sleeps;
-	hooks.clock_ns = hooked_deadline - 1;
+	futex_watched.before_wait = reach_the_deadline_after_five_sleeps;
+	futex_watched.clock_ns = hooked_deadline - 1;
 	assert_int_equal(weft_parker_park(&parker, 0, hooked_deadline), -ETIMEDOUT);
-	assert_int_equal(atomic_load(&waits), 5);
-	atomic_store(&waits, 0);
-	hooks.clock_ns = hooked_deadline - 1;
+	assert_int_equal(atomic_load(&futex_watched.waits), 5);
+	atomic_store(&futex_watched.waits, 0);
+	futex_watched.clock_ns = hooked_deadline - 1;
 	assert_int_equal(weft_park_while(&word, 0, 0, hooked_deadline), -ETIMEDOUT);
-	assert_int_equal(atomic_load(&waits), 5);
+	assert_int_equal(atomic_load(&futex_watched.waits), 5);
 }
 
 /*
@@ -444,11 +336,11 @@ static void change_before_the_deadline_is_seen(void **state)
 		hooked_word = &word;
 		hooked_deadline = weft_after(GUARD_NS);
 		looks_at_the_clock = 0;
-		hooks.before_clock = change_the_word_then_pass_the_deadline;
-		hooks.before_wait = wake_up_for_nothing;
+		futex_watched.before_clock = change_the_word_then_pass_the_deadline;
+		futex_watched.before_wait = wake_up_for_nothing;
 		assert_int_equal(weft_park_while(&word, 0, budgets[k], hooked_deadline), 0);
 		assert_true(looks_at_the_clock >= 2);
-		reset(NULL);
+		futex_watch_reset(NULL);
 	}
 }
 
@@ -465,8 +357,8 @@ static void unpark_wakes_a_sleeper(void **state)
 	waiter_join(&one);
 	assert_int_equal(one.result, 0);
 	assert_int_equal(one.message_seen, 42);
-	assert_int_equal(atomic_load(&wakes), 1);
-	assert_int_equal(atomic_load(&woken), 1);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 1);
+	assert_int_equal(atomic_load(&futex_watched.woken), 1);
 }
 
 /* Nobody sleeps, so that nobody may pay for a wake: neither side enters the kernel. */
@@ -477,15 +369,15 @@ static void unpark_of_a_spinner_makes_no_system_call(void **state)
 	waiter one = {.parker = &parker, .spin_ns = UINT64_MAX, .deadline = weft_after(GUARD_NS)};
 
 	waiter_start(&one);
-	while (atomic_load(&one.tid) == 0)
+	while (atomic_load(&one.thread_number) == 0)
 		sched_yield();
 	one.message = 42;
 	weft_parker_unpark(&parker);
 	waiter_join(&one);
 	assert_int_equal(one.result, 0);
 	assert_int_equal(one.message_seen, 42);
-	assert_int_equal(atomic_load(&waits), 0);
-	assert_int_equal(atomic_load(&wakes), 0);
+	assert_int_equal(atomic_load(&futex_watched.waits), 0);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 0);
 }
 
 static void park_forever_ends_with_the_token(void **state)
@@ -497,7 +389,7 @@ static void park_forever_ends_with_the_token(void **state)
 		weft_parker parker = {0};
 		waiter one = {.parker = &parker, .deadline = far[i]};
 
-		reset(NULL);
+		futex_watch_reset(NULL);
 		waiter_start(&one);
 		until_asleep(&one, 1);
 		assert_false(atomic_load(&one.returned));
@@ -520,7 +412,7 @@ static void interrupt_three_times(waiter *one)
 	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
 	for (long time = 1; time <= 3; time++) {
 		/* A signal that comes just before the sleep does not end it: send another. */
-		while (atomic_load(&interrupted) < time) {
+		while (atomic_load(&futex_watched.interrupted) < time) {
 			until_asleep(one, time);
 			assert_int_equal(pthread_kill(one->thread, SIGUSR1), 0);
 		}
@@ -554,10 +446,10 @@ static void wake_ups_do_not_move_the_deadline(void **state)
 	futex_word word = 0;
 	weft_deadline deadline = weft_after(2 * WEFT_MILLISECONDS);
 
-	hooks.before_wait = sleep_only_from_the_sixth;
+	futex_watched.before_wait = sleep_only_from_the_sixth;
 	assert_int_equal(weft_parker_park(&parker, 0, deadline), -ETIMEDOUT);
 	assert_true(weft_now() >= deadline);
-	atomic_store(&waits, 0);
+	atomic_store(&futex_watched.waits, 0);
 	deadline = weft_after(2 * WEFT_MILLISECONDS);
 	assert_int_equal(weft_park_while(&word, 0, 0, deadline), -ETIMEDOUT);
 	assert_true(weft_now() >= deadline);
@@ -603,14 +495,14 @@ static void wake_wakes_as_many_as_asked(void **state)
 	atomic_store_explicit(&word, 1, memory_order_release);
 	assert_int_equal(returned(sleepers), 0);
 	weft_park_wake(&word, 1);
-	assert_int_equal(atomic_load(&woken), 1);
+	assert_int_equal(atomic_load(&futex_watched.woken), 1);
 	while (returned(sleepers) == 0)
 		sched_yield();
 	weft_park_wake(&word, WEFT_PARK_ALL);
-	assert_int_equal(atomic_load(&woken), SLEEPERS);
+	assert_int_equal(atomic_load(&futex_watched.woken), SLEEPERS);
 	join_sleepers(sleepers);
 	weft_park_wake(&word, WEFT_PARK_ALL);
-	assert_int_equal(atomic_load(&woken), SLEEPERS);
+	assert_int_equal(atomic_load(&futex_watched.woken), SLEEPERS);
 }
 
 static void wake_without_a_change_ends_no_wait(void **state)
@@ -640,34 +532,35 @@ static void wake_does_not_read_the_word(void **state)
 	weft_park_wake(page, 1);
 	assert_int_equal(munmap(page, bytes), 0);
 	weft_park_wake(page, WEFT_PARK_ALL);
-	assert_int_equal(atomic_load(&wakes), 2);
+	assert_int_equal(atomic_load(&futex_watched.wakes), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(deadline_is_the_clock_plus_ns, reset),
-		cmocka_unit_test_setup(deadline_that_does_not_fit_is_forever, reset),
-		cmocka_unit_test_setup(token_is_taken_once, reset),
-		cmocka_unit_test_setup(token_is_taken_after_the_deadline_too, reset),
-		cmocka_unit_test_setup(deadline_that_is_over_does_not_wait, reset),
-		cmocka_unit_test_setup(wait_ends_at_the_deadline_and_not_before, reset),
-		cmocka_unit_test_setup(budget_beyond_the_deadline_never_sleeps, reset),
-		cmocka_unit_test_setup(wake_up_without_a_token_goes_on_waiting, reset),
-		cmocka_unit_test_setup(wake_up_without_a_change_goes_on_waiting, reset),
-		cmocka_unit_test_setup(token_between_announcement_and_sleep, reset),
-		cmocka_unit_test_setup(token_at_the_deadline_is_taken, reset),
-		cmocka_unit_test_setup(token_after_the_deadline_is_kept, reset),
-		cmocka_unit_test_setup(one_nanosecond_before_the_deadline_is_before_it, reset),
-		cmocka_unit_test_setup(change_before_the_deadline_is_seen, reset),
-		cmocka_unit_test_setup(unpark_wakes_a_sleeper, reset),
-		cmocka_unit_test_setup(unpark_of_a_spinner_makes_no_system_call, reset),
-		cmocka_unit_test_setup(park_forever_ends_with_the_token, reset),
-		cmocka_unit_test_setup(signals_do_not_end_the_wait, reset),
-		cmocka_unit_test_setup(wake_ups_do_not_move_the_deadline, reset),
-		cmocka_unit_test_setup(wake_wakes_as_many_as_asked, reset),
-		cmocka_unit_test_setup(wake_without_a_change_ends_no_wait, reset),
-		cmocka_unit_test_setup(wake_does_not_read_the_word, reset),
+		cmocka_unit_test_setup(deadline_is_the_clock_plus_ns, futex_watch_reset),
+		cmocka_unit_test_setup(deadline_that_does_not_fit_is_forever, futex_watch_reset),
+		cmocka_unit_test_setup(token_is_taken_once, futex_watch_reset),
+		cmocka_unit_test_setup(token_is_taken_after_the_deadline_too, futex_watch_reset),
+		cmocka_unit_test_setup(deadline_that_is_over_does_not_wait, futex_watch_reset),
+		cmocka_unit_test_setup(wait_ends_at_the_deadline_and_not_before, futex_watch_reset),
+		cmocka_unit_test_setup(budget_beyond_the_deadline_never_sleeps, futex_watch_reset),
+		cmocka_unit_test_setup(wake_up_without_a_token_goes_on_waiting, futex_watch_reset),
+		cmocka_unit_test_setup(wake_up_without_a_change_goes_on_waiting, futex_watch_reset),
+		cmocka_unit_test_setup(token_between_announcement_and_sleep, futex_watch_reset),
+		cmocka_unit_test_setup(token_at_the_deadline_is_taken, futex_watch_reset),
+		cmocka_unit_test_setup(token_after_the_deadline_is_kept, futex_watch_reset),
+		cmocka_unit_test_setup(one_nanosecond_before_the_deadline_is_before_it,
+				       futex_watch_reset),
+		cmocka_unit_test_setup(change_before_the_deadline_is_seen, futex_watch_reset),
+		cmocka_unit_test_setup(unpark_wakes_a_sleeper, futex_watch_reset),
+		cmocka_unit_test_setup(unpark_of_a_spinner_makes_no_system_call, futex_watch_reset),
+		cmocka_unit_test_setup(park_forever_ends_with_the_token, futex_watch_reset),
+		cmocka_unit_test_setup(signals_do_not_end_the_wait, futex_watch_reset),
+		cmocka_unit_test_setup(wake_ups_do_not_move_the_deadline, futex_watch_reset),
+		cmocka_unit_test_setup(wake_wakes_as_many_as_asked, futex_watch_reset),
+		cmocka_unit_test_setup(wake_without_a_change_ends_no_wait, futex_watch_reset),
+		cmocka_unit_test_setup(wake_does_not_read_the_word, futex_watch_reset),
 	};
 
 	/* A wait without a deadline that is never answered ends the program, by SIGALRM. */
