@@ -123,8 +123,10 @@ class Source:
                 elif character == '}' and blocks:
                     kind, (start, head, body) = blocks.pop()
                     if kind == 'function':
-                        first = body - len(head.lstrip())
-                        self.functions.append(Function(start, first, body, offset + 1, head))
+                        # Its last paragraph: calls of macros without a semicolon may precede it.
+                        head = re.split(r'\n\s*\n', head)[-1].lstrip()
+                        self.functions.append(
+                            Function(start, body - len(head), body, offset + 1, head))
                 if all(kind == 'transparent' for kind, _ in blocks):
                     item = offset + 1
 

@@ -28,12 +28,14 @@ def spdx(path, text):
 
 
 def guard(path, text):
-    name = re.sub(r'\W', '_', os.path.basename(path)).upper()
-    room = path.split('/')[0]
-    wanted = 'WEFT_' + ('' if room == path else room.upper() + '_') + name
+    folders, name = os.path.split(re.sub(r'[^\w/]', '_', path).upper())
+    room = folders.split('/')[0]
+    guards = ['_'.join(filter(None, ['WEFT', *folder.split('/'), name]))
+              for folder in (room, folders)]
     lines = text.rstrip('\n').split('\n')
-    if f'#ifndef {wanted}' != lines[1] or f'#define {wanted}' != lines[2] or lines[-1] != '#endif':
-        yield f'{path}: not guarded by {wanted} from its second line to its last'
+    if [lines[1], lines[2], lines[-1]] not in [[f'#ifndef {name}', f'#define {name}', '#endif']
+                                               for name in guards]:
+        yield f'{path}: not guarded by {guards[0]} from its second line to its last'
 
 
 def columns(path, text):
