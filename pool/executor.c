@@ -24,6 +24,7 @@ int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument
 		return -ENOMEM;
 	memset((void *)call, 0, sizeof(*call));
 	call->task.kind_ = WEFT_TASK_SPAWNED_;
+	call->task.pool_ = pool;
 	call->function = function;
 	call->argument = argument;
 	error = weft_worker_send_(pool, &call->task);
@@ -32,14 +33,15 @@ int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument
 	return error;
 }
 
-bool weft_executor_run_spawned_(weft_task *task, bool canceled)
+void weft_executor_run_spawned_(weft_task *task, bool canceled)
 {
 	spawned *call = (spawned *)task;
+	weft_pool *pool = task->pool_;
 
 	if (!canceled)
 		call->function(call->argument);
 	free(call);
-	return !canceled;
+	weft_counter_increment(canceled ? &pool->canceled : &pool->run);
 }
 
 void weft_task_init(weft_task *task, weft_task_function function)
@@ -71,18 +73,17 @@ int weft_task_submit(weft_pool *pool, weft_task *task)
 	task->spin_ns_ = weft_worker_spin_ns_(pool);
 	error = weft_worker_send_(pool, task);
 	if (error != 0)
-		weft_worker_end_(task, state); /* wakes who began to wait meanwhile */
+		weft_worker_set_state_(task, state); /* wakes who began to wait meanwhile */
 	return error;
 }
 
-bool weft_executor_run_plain_(weft_task *task, bool canceled)
+void weft_executor_run_plain_(weft_task *task, bool canceled)
 {
 	bool runs = !canceled && weft_worker_claim_(task, WEFT_TASK_RUNNING_);
 
 	if (runs)
 		task->function_(task);
 	weft_worker_end_(task, runs ? WEFT_TASK_DONE_ : WEFT_TASK_CANCELED_);
-	return runs;
 }
 
 int weft_task_wait(weft_task *task, weft_deadline deadline)

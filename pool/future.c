@@ -125,7 +125,7 @@ static void end(weft_future *future, uint32_t end_state)
 	}
 }
 
-bool weft_future_run_(weft_task *task, bool canceled)
+void weft_future_run_(weft_task *task, bool canceled)
 {
 	weft_future *future = (weft_future *)task;
 	bool claimed =
@@ -139,7 +139,6 @@ bool weft_future_run_(weft_task *task, bool canceled)
 		end(future, WEFT_TASK_DONE_);
 	}
 	drop_share(future, POOL_SHARE);
-	return claimed && !canceled;
 }
 
 int weft_future_wait(weft_future *future, weft_deadline deadline)

@@ -361,25 +361,22 @@ static weft_task *rest(weft_worker_ *self, weft_task *waited, weft_deadline dead
 
 static void run(weft_worker_ *self, weft_task *task)
 {
-	weft_pool *pool = self->pool;
 	weft_worker_frame_ frame = {.task = task, .below = self->frame};
-	bool cancel = phase_of(pool) == WEFT_POOL_ABORTING_;
-	bool ran = false;
+	bool cancel = phase_of(self->pool) == WEFT_POOL_ABORTING_;
 
 	self->frame = &frame;
 	switch (task->kind_) {
 	case WEFT_TASK_PLAIN_:
-		ran = weft_executor_run_plain_(task, cancel);
+		weft_executor_run_plain_(task, cancel);
 		break;
 	case WEFT_TASK_SPAWNED_:
-		ran = weft_executor_run_spawned_(task, cancel);
+		weft_executor_run_spawned_(task, cancel);
 		break;
 	case WEFT_TASK_FUTURE_:
-		ran = weft_future_run_(task, cancel);
+		weft_future_run_(task, cancel);
 		break;
 	}
 	self->frame = frame.below;
-	weft_counter_increment(ran ? &pool->run : &pool->canceled);
 }
 
 /* Adds a task to the inbox of a worker. Returns false when it is closed. */
@@ -455,12 +452,12 @@ bool weft_worker_claim_(weft_task *task, uint32_t new_state)
 	return true;
 }
 
-void weft_worker_end_(weft_task *task, uint32_t end_state)
+void weft_worker_set_state_(weft_task *task, uint32_t new_state)
 {
 	weft_pool *pool = task->pool_;
 	/* T2 acq_rel, pairs with T1, T3, T4, executor:T5: what the task did, and where its waiters
 	 * are. */
-	uint32_t state = atomic_exchange_explicit(&task->state_, end_state, memory_order_acq_rel);
+	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
 
 	/* From here on the task may be gone: its address is used, not its memory. */
 	if ((state & WEFT_TASK_THREAD_WAITS_) != 0)
@@ -474,6 +471,15 @@ void weft_worker_end_(weft_task *task, uint32_t end_state)
 		if (atomic_load_explicit(&worker->waiting_for, memory_order_relaxed) == task)
 			weft_parker_unpark(&worker->parker);
 	}
+}
+
+void weft_worker_end_(weft_task *task, uint32_t end_state)
+{
+	weft_pool *pool = task->pool_;
+
+	/* Before anybody can know of the end: who has waited for all tasks finds exact sums. */
+	weft_counter_increment(end_state == WEFT_TASK_DONE_ ? &pool->run : &pool->canceled);
+	weft_worker_set_state_(task, end_state);
 }
 
 static int wait_as_thread(weft_task *task, weft_deadline deadline)

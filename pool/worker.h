@@ -122,17 +122,20 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline);
 /* Takes a queued task out of the race between worker and canceler. Returns whether it was queued.*/
 bool weft_worker_claim_(weft_task *task, uint32_t new_state);
 
-/* Ends a claimed task: DONE or CANCELED. Wakes its waiters; a plain task is the caller's from then
- * on and is not touched again. */
+/* Changes the state and wakes who waits for the task. A plain task in an end state is the caller's:
+ * it is not touched again. */
+void weft_worker_set_state_(weft_task *task, uint32_t new_state);
+
+/* Ends a claimed task: DONE or CANCELED. Counts it and does the above. */
 void weft_worker_end_(weft_task *task, uint32_t end_state);
 
 /* Whether the task has ended; what it did is then visible. */
 bool weft_worker_ended_(const weft_task *task);
 
-/* executor.c and future.c: run the thing around the task on this worker, or end it unrun. Returns
- * whether it ran. The task may be gone on return. */
-bool weft_executor_run_plain_(weft_task *task, bool canceled);
-bool weft_executor_run_spawned_(weft_task *task, bool canceled);
-bool weft_future_run_(weft_task *task, bool canceled);
+/* executor.c and future.c: run the thing around the task on this worker, or end it unrun. The task
+ * may be gone on return. */
+void weft_executor_run_plain_(weft_task *task, bool canceled);
+void weft_executor_run_spawned_(weft_task *task, bool canceled);
+void weft_future_run_(weft_task *task, bool canceled);
 
 #endif
