@@ -255,7 +255,8 @@ static bool idle_is_over(const weft_worker_ *self, const weft_task *waited, weft
 	return weft_worker_ended_(waited) || (deadline != WEFT_FOREVER && weft_now() >= deadline);
 }
 
-/* Looks around for as long as the pool spins. */
+/* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
+ * not quiet keeps it from ending. */
 static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
 {
 	weft_deadline end = weft_after(self->pool->spin_ns);
@@ -267,7 +268,7 @@ static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_
 
 		weft_task *task = find_task(self);
 
-		if (task != NULL)
+		if (task != NULL || (waited == NULL && phase_of(self->pool) != WEFT_POOL_OPEN_))
 			return task;
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
 			weft_cpu_relax();

@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of pool/pool: how a pool is made, where its workers run, how they sleep and are woken, and
+ * how it ends.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <weft/affinity/topology.h>
+
+#include "../pool_fixture.h"
+
+enum {
+	/* More workers than this machine has to have CPUs. */
+	MANY = 9,
+};
+
+/* Counts its runs. */
+static atomic_long runs;
+
+static void count_run(void *argument)
+{
+	(void)argument;
+	atomic_fetch_add(&runs, 1);
+}
+
+static int answer(void *argument, void **value)
+{
+	*value = argument;
+	return 0;
+}
+
+static int reset_runs(void **state)
+{
+	(void)state;
+	atomic_store(&runs, 0);
+	return 0;
+}
+
+/* Waits until so many runs were counted. */
+static void await_runs(long count)
+{
+	weft_deadline deadline = guard();
+
+	while (atomic_load(&runs) < count) {
+		assert_true(weft_now() < deadline);
+		sched_yield();
+	}
+	assert_int_equal(atomic_load(&runs), count);
+}
+
+static weft_plan *plan_of(const char *synthetic, weft_policy policy, unsigned workers)
+{
+	weft_topology_options options = WEFT_TOPOLOGY_OPTIONS_INIT;
+	weft_topology *topology = NULL;
+	weft_plan *plan = NULL;
+
+	options.synthetic = synthetic;
+	assert_int_equal(weft_topology_create(&topology, &options), 0);
+	assert_int_equal(weft_plan_create(&plan, topology, policy, workers), 0);
+	weft_topology_destroy(topology);
+	return plan;
+}
+
+static void refuses_bad_options(void **state)
+{
+	weft_plan *plan = plan_of(NULL, WEFT_POLICY_COMPACT, 2);
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_pool *pool = (weft_pool *)&options;
+
+	(void)state;
+	assert_int_equal(weft_pool_create(NULL, NULL), -EINVAL);
+	assert_int_equal(weft_pool_create(NULL, &options), -EINVAL);
+	options.size = 0;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.size = sizeof(options) - 1;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.size = sizeof(options) + 8;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.size = sizeof(options);
+	options.workers = WEFT_PLAN_WORKERS_MAX + 1;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.workers = UINT32_MAX;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.plan = plan;
+	for (options.workers = 1; options.workers <= 3; options.workers += 2)
+		assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	assert_ptr_equal(pool, &options);
+	weft_plan_destroy(plan);
+}
+
+static void takes_the_number_of_workers_from(const weft_pool_options *options, unsigned expected)
+{
+	weft_pool *pool = NULL;
+
+	assert_int_equal(weft_pool_create(&pool, options), 0);
+	assert_int_equal(weft_pool_workers(pool), expected);
+	assert_int_equal(statistics_of(pool).workers, expected);
+	assert_int_equal(weft_pool_worker_index(pool), -1);
+	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	assert_int_equal(weft_pool_destroy(pool), 0);
+	await_runs(1);
+	reset_runs(NULL);
+}
+
+static void has_as_many_workers_as_asked(void **state)
+{
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_plan *plan = plan_of(NULL, WEFT_POLICY_ONE_PER_CORE, 0);
+	unsigned cores = weft_plan_workers(plan);
+
+	(void)state;
+	takes_the_number_of_workers_from(NULL, cores);
+	takes_the_number_of_workers_from(&options, cores);
+	weft_plan_destroy(plan);
+	for (options.workers = 1; options.workers <= MANY; options.workers++)
+		takes_the_number_of_workers_from(&options, options.workers);
+	/* More than one word of idle bits. */
+	options.workers = 65;
+	takes_the_number_of_workers_from(&options, 65);
+	plan = plan_of(NULL, WEFT_POLICY_SCATTER, 5);
+	options.plan = plan;
+	options.workers = 5;
+	takes_the_number_of_workers_from(&options, 5);
+	options.workers = 0;
+	takes_the_number_of_workers_from(&options, 5);
+	weft_plan_destroy(plan);
+}
+
+static void statistics_want_their_size(void **state)
+{
+	weft_pool_statistics statistics = WEFT_POOL_STATISTICS_INIT;
+	weft_pool *pool = pool_of(1, 0);
+
+	(void)state;
+	assert_int_equal(weft_pool_statistics_read(NULL, &statistics), -EINVAL);
+	assert_int_equal(weft_pool_statistics_read(pool, NULL), -EINVAL);
+	statistics.workers = 77;
+	statistics.size--;
+	assert_int_equal(weft_pool_statistics_read(pool, &statistics), -EINVAL);
+	statistics.size += 9;
+	assert_int_equal(weft_pool_statistics_read(pool, &statistics), -EINVAL);
+	assert_int_equal(statistics.workers, 77);
+	statistics.size = sizeof(statistics);
+	assert_int_equal(weft_pool_statistics_read(pool, &statistics), 0);
+	assert_int_equal(statistics.size, sizeof(statistics));
+	assert_int_equal(statistics.workers, 1);
+	weft_pool_destroy(pool);
+}
+
+static void statistics_count_what_was_done(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	gate_task holders[2];
+	gate at = {0};
+
+	(void)state;
+	pool_await_rest(pool);
+	assert_int_equal(statistics_of(pool).submitted, 0);
+	assert_int_equal(statistics_of(pool).woken, 0);
+	/* At least once each. */
+	assert_true(statistics_of(pool).parked >= 2);
+	gate_hold(pool, &at, holders, 2);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+
+	weft_task canceled;
+
+	weft_task_init(&canceled, gate_task_run);
+	assert_int_equal(weft_task_submit(pool, &canceled), 0);
+	assert_true(weft_task_cancel(&canceled));
+	assert_int_equal(statistics_of(pool).submitted, 103);
+	assert_int_equal(statistics_of(pool).run, 0);
+	assert_int_equal(statistics_of(pool).canceled, 0);
+	gate_let_go(&at, holders, 2);
+	await_runs(100);
+	pool_await_rest(pool);
+
+	weft_pool_statistics end = statistics_of(pool);
+
+	assert_int_equal(end.submitted, 103);
+	assert_int_equal(end.run, 102);
+	assert_int_equal(end.canceled, 1);
+	assert_true(end.woken >= 2);
+	assert_true(end.parked >= 4);
+	assert_int_equal(weft_pool_destroy(pool), 0);
+}
+
+/* What a worker says of itself while all workers are held. */
+typedef struct placed_task {
+	weft_task task;
+	weft_pool *pool, *other;
+	gate *at;
+	int index, other_index, cpu;
+	sigset_t mask;
+} placed_task;
+
+static void placed_task_run(weft_task *task)
+{
+	placed_task *self = (placed_task *)task;
+
+	gate_pass(self->at);
+	self->index = weft_pool_worker_index(self->pool);
+	self->other_index = weft_pool_worker_index(self->other);
+	self->cpu = sched_getcpu();
+	pthread_sigmask(SIG_SETMASK, NULL, &self->mask);
+}
+
+/* Has each worker run one of the tasks; all of them at the same time. */
+static void ask_all(weft_pool *pool, weft_pool *other, placed_task *tasks)
+{
+	unsigned count = weft_pool_workers(pool);
+	gate at = {0};
+
+	for (unsigned i = 0; i < count; i++) {
+		memset((void *)&tasks[i], 0, sizeof(tasks[i]));
+		weft_task_init(&tasks[i].task, placed_task_run);
+		tasks[i].pool = pool;
+		tasks[i].other = other;
+		tasks[i].at = &at;
+		assert_int_equal(weft_task_submit(pool, &tasks[i].task), 0);
+	}
+	gate_await(&at, count);
+	gate_open(&at);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(weft_task_wait(&tasks[i].task, guard()), 0);
+}
+
+/* As many blocking tasks as workers: submissions wake one worker, which must see to the next. */
+static void all_workers_work_at_once(void **state)
+{
+	static placed_task tasks[65];
+	static const unsigned counts[] = {1, 2, 3, MANY, 65};
+	weft_pool *other = pool_of(1, 0);
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+		weft_pool *pool = pool_of(counts[k], k % 2);
+
+		for (int again = 0; again < 3; again++) {
+			bool seen[65] = {false};
+
+			if (again == 2)
+				pool_await_rest(pool);
+			ask_all(pool, other, tasks);
+			for (unsigned i = 0; i < counts[k]; i++) {
+				assert_in_range(tasks[i].index, 0, counts[k] - 1);
+				assert_false(seen[tasks[i].index]);
+				seen[tasks[i].index] = true;
+				assert_int_equal(tasks[i].other_index, -1);
+			}
+		}
+		assert_int_equal(weft_pool_destroy(pool), 0);
+	}
+	weft_pool_destroy(other);
+}
+
+static void workers_run_where_the_plan_says(void **state)
+{
+	static placed_task tasks[MANY];
+
+	(void)state;
+	for (int policy = 0; policy < WEFT_POLICIES; policy++) {
+		for (unsigned workers = 1; workers <= MANY; workers += 2) {
+			weft_plan *plan = plan_of(NULL, (weft_policy)policy, workers);
+			weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+			weft_pool *pool;
+
+			options.plan = plan;
+			assert_int_equal(weft_pool_create(&pool, &options), 0);
+			assert_int_equal(statistics_of(pool).unpinned, 0);
+			assert_int_equal(statistics_of(pool).bind_error, 0);
+			for (int again = 0; again < 5; again++) {
+				ask_all(pool, NULL, tasks);
+				for (unsigned i = 0; i < workers; i++)
+					assert_int_equal(
+						tasks[i].cpu,
+						weft_plan_cpu(plan, (unsigned)tasks[i].index));
+			}
+			weft_pool_destroy(pool);
+			weft_plan_destroy(plan);
+		}
+	}
+}
+
+static void says_when_it_is_not_pinned(void **state)
+{
+	/* A machine that is not this one: its plan cannot be followed, but it can be run. */
+	weft_plan *plan = plan_of("pack:2 core:3 pu:1", WEFT_POLICY_ONE_PER_CORE, 0);
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		weft_pool *pool;
+
+		options.unpinned = i == 0;
+		options.plan = plan;
+		assert_int_equal(weft_pool_create(&pool, &options), 0);
+		assert_int_equal(statistics_of(pool).workers, 6);
+		assert_int_equal(statistics_of(pool).unpinned, 6);
+		assert_int_equal(statistics_of(pool).bind_error, i == 0 ? 0 : -ENOTSUP);
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+		await_runs(i + 1);
+		weft_pool_destroy(pool);
+	}
+	weft_plan_destroy(plan);
+}
+
+static void workers_block_all_signals(void **state)
+{
+	static placed_task tasks[MANY];
+	sigset_t before, after;
+	weft_pool *pool;
+
+	(void)state;
+	/* The caller's own mask stays as it was, whatever it was. */
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	pool = pool_of(MANY, 0);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	for (int number = 1; number <= SIGRTMAX; number++)
+		assert_int_equal(sigismember(&after, number), sigismember(&before, number));
+	ask_all(pool, NULL, tasks);
+	for (unsigned i = 0; i < MANY; i++) {
+		for (int number = 1; number < 32; number++)
+			if (number != SIGKILL && number != SIGSTOP)
+				assert_int_equal(sigismember(&tasks[i].mask, number), 1);
+		for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+			assert_int_equal(sigismember(&tasks[i].mask, number), 1);
+	}
+	weft_pool_destroy(pool);
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &before, NULL);
+}
+
+static uint64_t cpu_time_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * WEFT_SECONDS + (uint64_t)time.tv_nsec;
+}
+
+/* The one place where time is measured: an idle pool takes less than one percent of a CPU. */
+static void idle_pool_uses_no_cpu(void **state)
+{
+	const char *seconds = getenv("WEFT_STRESS_SECONDS");
+	uint64_t window_ns = WEFT_SECONDS;
+	weft_pool *pool;
+
+	(void)state;
+	if (SANITIZED)
+		skip();
+	if (seconds != NULL && strtod(seconds, NULL) >= 5)
+		window_ns = 5 * WEFT_SECONDS;
+	pool = pool_of(MANY, 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	await_runs(1000);
+	pool_await_rest(pool);
+
+	weft_pool_statistics before = statistics_of(pool);
+	uint64_t start_ns = cpu_time_ns();
+
+	sleep_until(weft_after(window_ns));
+	uint64_t used_ns = cpu_time_ns() - start_ns;
+
+	assert_true(used_ns < window_ns / 100);
+	assert_int_equal(statistics_of(pool).parked, before.parked);
+	weft_pool_destroy(pool);
+}
+
+static void submission_wakes_one_worker(void **state)
+{
+	weft_pool *pool = pool_of(MANY, 1);
+	weft_task task;
+
+	(void)state;
+	weft_task_init(&task, gate_task_run);
+	for (long i = 0; i < 200; i++) {
+		pool_await_rest(pool);
+		weft_pool_statistics before = statistics_of(pool);
+
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+		await_runs(i + 1);
+		pool_await_rest(pool);
+		weft_pool_statistics after = statistics_of(pool);
+
+		assert_int_equal(after.woken - before.woken, 1);
+		/* And only that one went to sleep again. */
+		assert_int_equal(after.parked - before.parked, 1);
+	}
+	weft_pool_destroy(pool);
+}
+
+/* While a worker looks around a submission wakes none: that one will come upon it. */
+static void submission_wakes_nobody_while_somebody_looks(void **state)
+{
+	weft_pool *pool = pool_of(1, WEFT_FOREVER);
+
+	(void)state;
+	while (atomic_load(&pool->searching) == 0)
+		sched_yield();
+	for (long i = 0; i < 200; i++) {
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+		await_runs(i + 1);
+	}
+	assert_int_equal(statistics_of(pool).woken, 0);
+	assert_int_equal(statistics_of(pool).parked, 0);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+	weft_pool_destroy(pool);
+}
+
+/* Workers that would spin for ever do not keep a pool from ending. */
+static void spinning_workers_shut_down(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= MANY; workers += 4) {
+		for (int how = 0; how < 2; how++) {
+			weft_pool *pool = pool_of(workers, WEFT_FOREVER);
+			gate_task holder;
+			gate at = {0};
+
+			gate_hold(pool, &at, &holder, 1);
+			assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, WEFT_NOW),
+					 -ETIMEDOUT);
+			gate_let_go(&at, &holder, 1);
+			assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, guard()), 0);
+			assert_int_equal(weft_pool_destroy(pool), 0);
+		}
+	}
+}
+
+static void assert_closed(weft_pool *pool)
+{
+	weft_future *future = NULL;
+	weft_task task;
+
+	weft_task_init(&task, gate_task_run);
+	assert_int_equal(weft_spawn(pool, count_run, NULL), -EPIPE);
+	assert_int_equal(weft_task_submit(pool, &task), -EPIPE);
+	assert_int_equal(weft_task_wait(&task, WEFT_NOW), -EINVAL);
+	assert_int_equal(weft_submit(pool, answer, NULL, &future), -EPIPE);
+	assert_null(future);
+}
+
+static void shutdown_refuses_nonsense(void **state)
+{
+	weft_pool *pool = pool_of(1, 0);
+
+	(void)state;
+	assert_int_equal(weft_pool_shutdown(NULL, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), -EINVAL);
+	assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)2, WEFT_NOW), -EINVAL);
+	assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)-1, WEFT_NOW), -EINVAL);
+	/* It is still open. */
+	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	await_runs(1);
+	assert_int_equal(weft_pool_destroy(pool), 0);
+	assert_int_equal(weft_pool_destroy(NULL), 0);
+}
+
+static void shutdown_may_be_repeated(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		weft_pool *pool = pool_of(2, 1);
+
+		assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, guard()), 0);
+		assert_closed(pool);
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), 0);
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW), 0);
+		assert_int_equal(statistics_of(pool).submitted, 0);
+		assert_int_equal(weft_pool_workers(pool), 2);
+		assert_int_equal(weft_pool_destroy(pool), 0);
+	}
+}
+
+static void shutdown_returns_at_its_deadline(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	gate_hold(pool, &at, &holder, 1);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), -ETIMEDOUT);
+	assert_closed(pool);
+
+	weft_deadline deadline = weft_after(2 * WEFT_MILLISECONDS);
+
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, deadline), -ETIMEDOUT);
+	assert_true(weft_now() >= deadline);
+	gate_let_go(&at, &holder, 1);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+	assert_int_equal(statistics_of(pool).run, 1);
+	weft_pool_destroy(pool);
+}
+
+/* A tree of spawned calls, some levels deep. */
+static weft_pool *tree_pool;
+static gate tree_gate;
+
+static void grow_tree(void *levels)
+{
+	uintptr_t below = (uintptr_t)levels;
+
+	gate_pass(&tree_gate);
+	atomic_fetch_add(&runs, 1);
+	for (int i = 0; below > 0 && i < 3; i++)
+		must(weft_spawn(tree_pool, grow_tree, (void *)(below - 1)) == 0);
+}
+
+static void drain_runs_what_tasks_submit_meanwhile(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= MANY; workers += 4) {
+		reset_runs(NULL);
+		memset((void *)&tree_gate, 0, sizeof(tree_gate));
+		tree_pool = pool_of(workers, workers % 8);
+		assert_int_equal(weft_spawn(tree_pool, grow_tree, (void *)7), 0);
+		gate_await(&tree_gate, 1);
+		assert_int_equal(weft_pool_shutdown(tree_pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
+				 -ETIMEDOUT);
+		assert_closed(tree_pool);
+		gate_open(&tree_gate);
+		assert_int_equal(weft_pool_shutdown(tree_pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		/* 3^0 + 3^1 + ... + 3^7. */
+		assert_int_equal(atomic_load(&runs), 3280);
+		assert_int_equal(statistics_of(tree_pool).submitted, 3280);
+		assert_int_equal(statistics_of(tree_pool).run, 3280);
+		weft_pool_destroy(tree_pool);
+	}
+}
+
+static void destroy_drains(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= MANY; workers += 4) {
+		weft_pool *pool = pool_of(workers, 1);
+		gate_task holder;
+		gate at = {0};
+
+		reset_runs(NULL);
+		gate_hold(pool, &at, &holder, 1);
+		for (int i = 0; i < 5000; i++)
+			assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+		gate_let_go(&at, &holder, 1);
+		assert_int_equal(weft_pool_destroy(pool), 0);
+		assert_int_equal(atomic_load(&runs), 5000);
+	}
+}
+
+/* Held at a gate, then tries to submit in each way, and to close its own pool. */
+typedef struct inner_task {
+	weft_task task;
+	weft_pool *pool;
+	gate *at;
+	int spawned, submitted, placed, shut, aborted, destroyed;
+	weft_task inside;
+} inner_task;
+
+static void nothing(weft_task *task)
+{
+	(void)task;
+}
+
+static void inner_task_run(weft_task *task)
+{
+	inner_task *self = (inner_task *)task;
+	weft_future *future = NULL;
+
+	gate_pass(self->at);
+	self->shut = weft_pool_shutdown(self->pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW);
+	self->aborted = weft_pool_shutdown(self->pool, WEFT_SHUTDOWN_ABORT, WEFT_FOREVER);
+	self->destroyed = weft_pool_destroy(self->pool);
+	weft_task_init(&self->inside, nothing);
+	self->spawned = weft_spawn(self->pool, count_run, NULL);
+	self->placed = weft_task_submit(self->pool, &self->inside);
+	self->submitted = weft_submit(self->pool, answer, NULL, &future);
+	weft_future_release(future);
+}
+
+static void inner_task_init(inner_task *self, weft_pool *pool, gate *at)
+{
+	memset((void *)self, 0, sizeof(*self));
+	weft_task_init(&self->task, inner_task_run);
+	self->pool = pool;
+	self->at = at;
+}
+
+static void workers_cannot_end_their_pool(void **state)
+{
+	weft_pool *pool = pool_of(2, 0);
+	inner_task task;
+	gate at = {0};
+
+	(void)state;
+	inner_task_init(&task, pool, &at);
+	gate_open(&at);
+	assert_int_equal(weft_task_submit(pool, &task.task), 0);
+	assert_int_equal(weft_task_wait(&task.task, guard()), 0);
+	assert_int_equal(task.shut, -EDEADLK);
+	assert_int_equal(task.aborted, -EDEADLK);
+	assert_int_equal(task.destroyed, -EDEADLK);
+	/* And nothing has changed. */
+	assert_int_equal(task.spawned, 0);
+	assert_int_equal(task.placed, 0);
+	assert_int_equal(task.submitted, 0);
+	assert_int_equal(weft_task_wait(&task.inside, guard()), 0);
+	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	await_runs(2);
+	weft_pool_destroy(pool);
+}
+
+/* Turns a drain into an abort where the round is odd. */
+static void abort_cancels_what_has_not_begun(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 4; round++) {
+		weft_pool *pool = pool_of(round < 2 ? 1 : 4, 1);
+		gate_task holders[3];
+		inner_task inner;
+		weft_task queued[100];
+		gate at = {0};
+		uint32_t held = round < 2 ? 0 : 3;
+
+		reset_runs(NULL);
+		gate_hold(pool, &at, holders, held);
+		inner_task_init(&inner, pool, &at);
+		assert_int_equal(weft_task_submit(pool, &inner.task), 0);
+		gate_await(&at, held + 1);
+		for (int i = 0; i < 100; i++) {
+			weft_task_init(&queued[i], nothing);
+			assert_int_equal(weft_task_submit(pool, &queued[i]), 0);
+			assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+		}
+		if (round % 2 == 1)
+			assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
+					 -ETIMEDOUT);
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW),
+				 -ETIMEDOUT);
+		/* An abort stays one. */
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
+				 -ETIMEDOUT);
+		assert_closed(pool);
+		gate_let_go(&at, holders, held);
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		assert_int_equal(weft_task_wait(&inner.task, WEFT_NOW), 0);
+		assert_int_equal(inner.spawned, -EPIPE);
+		assert_int_equal(inner.placed, -EPIPE);
+		assert_int_equal(inner.submitted, -EPIPE);
+		for (int i = 0; i < 100; i++)
+			assert_int_equal(weft_task_wait(&queued[i], WEFT_NOW), -ECANCELED);
+		assert_int_equal(atomic_load(&runs), 0);
+		assert_int_equal(statistics_of(pool).run, held + 1);
+		assert_int_equal(statistics_of(pool).canceled, 200);
+		assert_int_equal(statistics_of(pool).submitted, held + 201);
+		weft_pool_destroy(pool);
+	}
+}
+
+static void *shut_down(void *pool)
+{
+	must(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()) == 0);
+	return NULL;
+}
+
+static void several_threads_may_shut_down(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	pthread_t threads[4];
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	gate_hold(pool, &at, &holder, 1);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, shut_down, pool), 0);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW), -ETIMEDOUT);
+	gate_let_go(&at, &holder, 1);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	weft_pool_destroy(pool);
+}
+
+/* A worker of one pool may do with another pool what any thread may. */
+static void use_another_pool(weft_task *task)
+{
+	weft_pool *pool = pool_of(2, 0);
+	weft_future *future;
+	weft_task inside;
+
+	(void)task;
+	must(weft_pool_worker_index(pool) == -1);
+	weft_task_init(&inside, nothing);
+	must(weft_task_submit(pool, &inside) == 0);
+	must(weft_task_wait(&inside, guard()) == 0);
+	must(weft_submit(pool, answer, &inside, &future) == 0);
+	must(weft_spawn(pool, count_run, NULL) == 0);
+	must(weft_future_wait(future, guard()) == 0);
+	must(weft_future_value(future) == &inside);
+	weft_future_release(future);
+	must(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()) == 0);
+	must(weft_task_submit(pool, &inside) == -EPIPE);
+	must(weft_pool_destroy(pool) == 0);
+}
+
+static void pools_may_be_used_within_pools(void **state)
+{
+	weft_pool *pool = pool_of(3, 0);
+	weft_task tasks[10];
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++) {
+		weft_task_init(&tasks[i], use_another_pool);
+		assert_int_equal(weft_task_submit(pool, &tasks[i]), 0);
+	}
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(weft_task_wait(&tasks[i], guard()), 0);
+	await_runs(10);
+	weft_pool_destroy(pool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses_bad_options),
+		cmocka_unit_test_setup(has_as_many_workers_as_asked, reset_runs),
+		cmocka_unit_test(statistics_want_their_size),
+		cmocka_unit_test_setup(statistics_count_what_was_done, reset_runs),
+		cmocka_unit_test(all_workers_work_at_once),
+		cmocka_unit_test(workers_run_where_the_plan_says),
+		cmocka_unit_test_setup(says_when_it_is_not_pinned, reset_runs),
+		cmocka_unit_test(workers_block_all_signals),
+		cmocka_unit_test_setup(idle_pool_uses_no_cpu, reset_runs),
+		cmocka_unit_test_setup(submission_wakes_one_worker, reset_runs),
+		cmocka_unit_test_setup(submission_wakes_nobody_while_somebody_looks, reset_runs),
+		cmocka_unit_test(spinning_workers_shut_down),
+		cmocka_unit_test_setup(shutdown_refuses_nonsense, reset_runs),
+		cmocka_unit_test(shutdown_may_be_repeated),
+		cmocka_unit_test(shutdown_returns_at_its_deadline),
+		cmocka_unit_test(drain_runs_what_tasks_submit_meanwhile),
+		cmocka_unit_test(destroy_drains),
+		cmocka_unit_test_setup(workers_cannot_end_their_pool, reset_runs),
+		cmocka_unit_test(abort_cancels_what_has_not_begun),
+		cmocka_unit_test(several_threads_may_shut_down),
+		cmocka_unit_test_setup(pools_may_be_used_within_pools, reset_runs),
+	};
+
+	guard_program();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
