@@ -6,14 +6,16 @@
  * Memory on a NUMA node: for the large, long-lived pieces that a worker owns (its deque, its slabs,
  * its inbox).
  *
- * Not for single small objects: with several nodes each call takes a lock of the node's arena. Take
- * a chunk and divide it. Not a promise either: the node is a preference. When the node is full, or
- * memory policy is forbidden (as in many containers), or weft is built without jemalloc, memory
- * comes from wherever the kernel puts it: near the thread that first touches it.
+ * Not for single small objects on a node: there each call takes a lock of the node's arena. Take a
+ * chunk and divide it. And not a promise: the node is a preference. When it is full, or memory
+ * policy is forbidden (as in many containers), or weft is built without jemalloc, memory comes from
+ * wherever the kernel puts it: near the thread that first touches it.
  *
- * Built with jemalloc: one arena of it for each node, on a machine with more than one node that
- * this process may use; on other machines its default arenas. New extents of a node's arena get
- * the memory policy "this node preferred" (mbind). Built without: the C library.
+ * Built with jemalloc: where this process may use more than one node, each has an arena whose
+ * extents get the memory policy "this node preferred" (mbind); made all at once, when a node is
+ * first asked for. Elsewhere, and for WEFT_MEMORY_ANY, it is jemalloc's usual memory with its
+ * caches in each thread. Linking jemalloc makes it the malloc of the whole program. Built without:
+ * the C library.
  *
  *   operation           threads  progress   sleeps  allocates
  *   weft_memory_alloc   any      blocking*  no      yes
@@ -46,5 +48,14 @@ WEFT_API void *weft_memory_alloc(size_t bytes, size_t alignment, int node);
 WEFT_API void weft_memory_free(void *memory, size_t bytes, size_t alignment);
 
 WEFT_END_DECLS
+
+/* Whether there can be such memory at all; the sum of the two is what an allocator may look for. */
+WEFT_INLINE bool weft_memory_valid_(size_t bytes, size_t alignment)
+{
+	bool power = alignment != 0 && (alignment & (alignment - 1)) == 0;
+
+	WEFT_CONTRACT(power, "the alignment is a power of two");
+	return power && bytes != 0 && alignment <= PTRDIFF_MAX && bytes <= PTRDIFF_MAX - alignment;
+}
 
 #endif
