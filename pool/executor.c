@@ -57,16 +57,17 @@ int weft_task_submit(weft_pool *pool, weft_task *task)
 
 	if (pool == NULL || task == NULL || task->function_ == NULL)
 		return -EINVAL;
-	/* T5 acquire, pairs with worker:T2: of a task that is submitted again, what it did. */
-	state = atomic_load_explicit(&task->state_, memory_order_acquire);
+	/* relaxed: the exchange finds what it finds with acquire. */
+	state = atomic_load_explicit(&task->state_, memory_order_relaxed);
 	do {
 		uint32_t was = state & WEFT_TASK_STATE_MASK_;
 
 		if (was != WEFT_TASK_IDLE_ && was < WEFT_TASK_DONE_)
 			return -EBUSY;
-		/* relaxed: of several submitters one goes on; sending publishes the task. */
+		/* T5 acquire, pairs with worker:T2: of a task that is submitted again, what it did,
+		 * for other submitters, too. Sending publishes the task. */
 	} while (!atomic_compare_exchange_weak_explicit(&task->state_, &state, WEFT_TASK_QUEUED_,
-							memory_order_relaxed,
+							memory_order_acquire,
 							memory_order_relaxed));
 	task->kind_ = WEFT_TASK_PLAIN_;
 	task->pool_ = pool;

@@ -188,7 +188,11 @@ static weft_task *take_own(weft_worker_ *self)
 {
 	void *task = NULL;
 
-	if (++self->ticks % TICKS_PER_OLDEST == 0 &&
+	/* But not above tasks that wait: of a stream of such tasks each would pile up on the one
+	 * before, until the stack is full. The lowest may, lest it keeps everybody else waiting. */
+	bool piles_up = self->frame != NULL && self->frame->below != NULL;
+
+	if (++self->ticks % TICKS_PER_OLDEST == 0 && !piles_up &&
 	    ((task = take_inbox(self, self)) != NULL || weft_deque_steal(&self->deque, &task) == 0))
 		return task;
 	if (weft_deque_try_pop(&self->deque, &task))
@@ -247,12 +251,29 @@ static void end_search(weft_worker_ *self)
 		notify(self->pool, self->index);
 }
 
+static uint32_t state_of(const weft_task *task)
+{
+	/* T3 acquire, pairs with T2: what the task did is visible. */
+	return atomic_load_explicit(&task->state_, memory_order_acquire);
+}
+
+/* What a wait for a task in this state returns: 0 when it has ended, -EINVAL when its submission
+ * was refused after the wait began, -EINPROGRESS while there is something to wait for. */
+static int wait_result(uint32_t state)
+{
+	state &= WEFT_TASK_STATE_MASK_;
+	if (state == WEFT_TASK_IDLE_)
+		return -EINVAL;
+	return state >= WEFT_TASK_DONE_ ? 0 : -EINPROGRESS;
+}
+
 /* Whether there is a reason to stop being idle other than work. */
 static bool idle_is_over(const weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
 {
 	if (waited == NULL)
 		return phase_of(self->pool) == WEFT_POOL_ENDED_;
-	return weft_worker_ended_(waited) || (deadline != WEFT_FOREVER && weft_now() >= deadline);
+	return wait_result(state_of(waited)) != -EINPROGRESS ||
+	       (deadline != WEFT_FOREVER && weft_now() >= deadline);
 }
 
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
@@ -284,7 +305,7 @@ static bool announce_wait(weft_worker_ *self, weft_task *task)
 
 	atomic_store_explicit(&self->waiting_for, task, memory_order_relaxed);
 	do {
-		if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
+		if (wait_result(state) != -EINPROGRESS)
 			return false;
 		/* T1 release, pairs with T2: whoever ends the task finds waiting_for. */
 	} while (!atomic_compare_exchange_weak_explicit(
@@ -433,9 +454,7 @@ void weft_worker_wake_all_(weft_pool *pool)
 
 bool weft_worker_ended_(const weft_task *task)
 {
-	/* T3 acquire, pairs with T2: what the task did is visible. */
-	return (atomic_load_explicit(&task->state_, memory_order_acquire) &
-		WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_;
+	return (state_of(task) & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_;
 }
 
 bool weft_worker_claim_(weft_task *task, uint32_t new_state)
@@ -456,8 +475,8 @@ bool weft_worker_claim_(weft_task *task, uint32_t new_state)
 void weft_worker_set_state_(weft_task *task, uint32_t new_state)
 {
 	weft_pool *pool = task->pool_;
-	/* T2 acq_rel, pairs with T1, T3, T4, executor:T5: what the task did, and where its waiters
-	 * are. */
+	/* T2 acq_rel, pairs with T1, T3, executor:T5: what the task did, and where its waiters are.
+	 */
 	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
 
 	/* From here on the task may be gone: its address is used, not its memory. */
@@ -490,14 +509,11 @@ static int wait_as_thread(weft_task *task, weft_deadline deadline)
 	if (deadline < spin_end)
 		spin_end = deadline;
 	for (;;) {
-		/* T4 acquire, pairs with T2: as T3. */
-		uint32_t state = atomic_load_explicit(&task->state_, memory_order_acquire);
+		uint32_t state = state_of(task);
 		uint32_t sleeping = state | WEFT_TASK_THREAD_WAITS_;
 
-		if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
-			return 0;
-		if ((state & WEFT_TASK_STATE_MASK_) == WEFT_TASK_IDLE_)
-			return -EINVAL; /* its submission was refused while we waited */
+		if (wait_result(state) != -EINPROGRESS)
+			return wait_result(state);
 		if (weft_now() < spin_end) {
 			weft_park_while(&task->state_, state, task->spin_ns_, spin_end);
 			continue;
@@ -516,6 +532,7 @@ static int wait_as_thread(weft_task *task, weft_deadline deadline)
 int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 {
 	weft_worker_ *self = weft_worker_current_;
+	int result;
 
 	if (weft_worker_ended_(task))
 		return 0;
@@ -524,7 +541,7 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 	for (const weft_worker_frame_ *frame = self->frame; frame != NULL; frame = frame->below)
 		if (frame->task == task)
 			return -EDEADLK;
-	while (!weft_worker_ended_(task)) {
+	while ((result = wait_result(state_of(task))) == -EINPROGRESS) {
 		if (deadline != WEFT_FOREVER && weft_now() >= deadline)
 			return -ETIMEDOUT;
 
@@ -535,7 +552,7 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 		if (other != NULL)
 			run(self, other);
 	}
-	return 0;
+	return result;
 }
 
 static void settle(weft_worker_ *self)
