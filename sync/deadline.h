@@ -12,8 +12,6 @@
  *     weft_after    any      wait-free  no      no
  */
 
-#include <time.h>
-
 #include <weft/lockfree/base.h>
 
 /* Nanoseconds on CLOCK_MONOTONIC. */
@@ -28,25 +26,18 @@ typedef uint64_t weft_deadline;
 #define WEFT_MILLISECONDS ((uint64_t)1000000)
 #define WEFT_SECONDS      ((uint64_t)1000000000)
 
-/* The time on CLOCK_MONOTONIC in nanoseconds. Threads: any. Progress: wait-free. */
-static inline uint64_t weft_now(void)
-{
-	struct timespec time;
+WEFT_BEGIN_DECLS
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * WEFT_SECONDS + (uint64_t)time.tv_nsec;
-}
+/* The time on CLOCK_MONOTONIC in nanoseconds. Threads: any. Progress: wait-free. */
+WEFT_API uint64_t weft_now(void);
 
 /*
  * The deadline `ns` nanoseconds from now: weft_after(5 * WEFT_MILLISECONDS). So far ahead that it
  * does not fit, it is WEFT_FOREVER.
  * Threads: any. Progress: wait-free.
  */
-static inline weft_deadline weft_after(uint64_t ns)
-{
-	uint64_t now = weft_now();
+WEFT_API weft_deadline weft_after(uint64_t ns);
 
-	return ns >= WEFT_FOREVER - now ? WEFT_FOREVER : now + ns;
-}
+WEFT_END_DECLS
 
 #endif
