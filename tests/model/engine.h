@@ -132,7 +132,7 @@ enum engine_mode {
 struct engine_options {
 	enum engine_mode mode;
 	int preemptions, stale; /* MODEL_UNBOUNDED: no bound */
-	bool freeze, fail_allocations, spurious_wakes;
+	bool freeze, fail_allocations, spurious_wakes, real_time;
 	bool merge;
 	uint64_t seed;
 	uint64_t executions_max; /* 0: no limit */
@@ -153,7 +153,7 @@ struct engine {
 	struct engine_result result;
 	bool running; /* an execution is under way */
 	bool inside;  /* and its current thread is inside the engine: wrapped calls pass through */
-	void (*scenario)(void);
+	const struct model_scenario *scenario;
 	void *home; /* context of the search */
 
 	struct engine_thread threads[ENGINE_THREADS];
@@ -198,7 +198,8 @@ static inline bool engine_releases(int order)
 }
 
 /* engine_search.c */
-struct engine_result engine_explore(void (*scenario)(void), const struct engine_options *options);
+struct engine_result engine_explore(const struct model_scenario *scenario,
+				    const struct engine_options *options);
 int engine_choose(int count);
 /* The current thread is about to do this: lets the search decide who goes first. */
 void engine_point(enum engine_kind kind);

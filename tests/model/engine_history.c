@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Linearizability: is there an order of the recorded calls, in which each comes after all that had
- * returned before it was called, that a sequential object could have answered in the same way?
+ * Linearizability: is there an order of the recorded calls, in which each comes after all that
+ * precede it, that a sequential object could have answered in the same way?
+ *
+ * What precedes a call: in C and C++ time is happens-before, so a call that returned precedes one
+ * that it happens before. A scenario may ask for real time instead. Then a call also precedes those
+ * that are made later by the clock on the wall, though nothing orders them; that is of use only
+ * without stale reads, which make all objects look late.
  *
  * The search is that of Wing and Gong (1993) with Lowe's memory of what was tried (2017): a set of
  * calls done and a state of the object are looked at once.
  *
- * A call is made when its thread takes its first step in it, not when model_call() ran: in between,
- * other threads may run, and the later the call the more calls come before it.
+ * In real time a call is made when its thread takes its first step in it, not when model_call()
+ * ran: in between, other threads may run, and the later the call the more calls come before it.
  */
 
 #include "engine.h"
@@ -22,9 +27,15 @@ enum {
 };
 
 static struct model_operation operations[OPERATIONS];
+static struct {
+	uint64_t called, returned;             /* real time */
+	uint32_t clock_called[ENGINE_THREADS]; /* what the caller knew */
+	uint32_t clock_returned;               /* how far it was itself */
+	uint64_t after;                        /* set of the operations that precede this one */
+} times[OPERATIONS];
 static int operation_count;
 static uint64_t ticks;
-static const struct model_specification *specification;
+static struct model_specification specification;
 static struct {
 	uint64_t key;
 	uint64_t generation;
@@ -54,12 +65,15 @@ void engine_history_step(void)
 
 	if (thread->call < 0)
 		return;
-	operations[thread->call].called = ++ticks;
+	times[thread->call].called = ++ticks;
+	memcpy(times[thread->call].clock_called, thread->now.clock, sizeof(thread->now.clock));
 	trace(ENGINE_CALL, thread->call);
 	thread->call = -1;
-	/* Which calls had returned is part of what the scenario's result depends on. */
-	for (int i = 0; i < engine.thread_count; i++)
-		thread->history = engine_mix(thread->history, engine.threads[i].calls_returned);
+	/* Which calls had returned is then part of what the scenario's result depends on. */
+	if (engine.options.real_time)
+		for (int i = 0; i < engine.thread_count; i++)
+			thread->history =
+				engine_mix(thread->history, engine.threads[i].calls_returned);
 }
 
 void model_call(int kind, long argument)
@@ -76,8 +90,8 @@ void model_call(int kind, long argument)
 		.kind = kind,
 		.argument = argument,
 		.pending = true,
-		.returned = UINT64_MAX,
 	};
+	times[operation_count].called = 0;
 	thread->call = operation_count;
 	thread->open_call = operation_count++;
 	engine.inside = false;
@@ -94,7 +108,8 @@ void model_return(long result)
 
 	operation->result = result;
 	operation->pending = false;
-	operation->returned = ++ticks;
+	times[thread->open_call].returned = ++ticks;
+	times[thread->open_call].clock_returned = thread->now.clock[engine.self];
 	trace(ENGINE_RETURN, thread->open_call);
 	thread->open_call = -1;
 	thread->calls_returned++;
@@ -105,7 +120,7 @@ static bool try_once(uint64_t done, const unsigned char *state)
 {
 	uint64_t key = engine_mix(generation, done);
 
-	for (size_t i = 0; i < specification->state_size; i++)
+	for (size_t i = 0; i < specification.state_size; i++)
 		key = engine_mix(key, state[i]);
 
 	size_t slot = key % TRIED;
@@ -124,44 +139,48 @@ static bool try_once(uint64_t done, const unsigned char *state)
 
 static bool linearize(uint64_t done, uint64_t must, const unsigned char *state)
 {
-	uint64_t first_return = UINT64_MAX;
-
 	if ((done & must) == must)
 		return true;
 	if (!try_once(done, state))
 		return false;
-	for (int i = 0; i < operation_count; i++)
-		if ((done >> i & 1) == 0 && operations[i].returned < first_return)
-			first_return = operations[i].returned;
 	for (int i = 0; i < operation_count; i++) {
 		unsigned char next[MODEL_STATE_MAX];
 
-		if ((done >> i & 1) != 0 || operations[i].called > first_return)
+		if ((done >> i & 1) != 0 || (times[i].after & ~done) != 0 || times[i].called == 0)
 			continue;
-		memcpy(next, state, specification->state_size);
-		if (specification->step(next, &operations[i]) &&
+		memcpy(next, state, specification.state_size);
+		if (specification.step(next, &operations[i]) &&
 		    linearize(done | (uint64_t)1 << i, must, next))
 			return true;
 	}
 	return false;
 }
 
-/* A history's outcome depends on the order of calls and returns only. */
+static bool precedes(int first, int second)
+{
+	int thread = operations[first].thread;
+
+	if (operations[first].pending || times[second].called == 0)
+		return false;
+	if (engine.options.real_time || thread == operations[second].thread)
+		return times[first].returned < times[second].called;
+	return times[second].clock_called[thread] >= times[first].clock_returned;
+}
+
+/* All that the answer depends on. */
 static uint64_t history_key(void)
 {
-	uint64_t key = 0;
+	uint64_t key = (uintptr_t)specification.step;
 
 	for (int i = 0; i < operation_count; i++) {
 		const struct model_operation *operation = &operations[i];
-		uint64_t one = engine_mix(
-			engine_mix((uint64_t)operation->thread + 1, (uint64_t)operation->kind),
-			(uint64_t)operation->argument);
 
-		one = engine_mix(engine_mix(one, (uint64_t)operation->result), operation->pending);
-		one = engine_mix(engine_mix(one, operation->called), operation->returned);
-		key += one;
+		key = engine_mix(key, (uint64_t)operation->kind << 1 | operation->pending);
+		key = engine_mix(key, (uint64_t)operation->argument);
+		key = engine_mix(key, operation->pending ? 0 : (uint64_t)operation->result);
+		key = engine_mix(key, times[i].after);
 	}
-	return engine_mix(key, (uintptr_t)specification);
+	return key;
 }
 
 void model_assert_linearizable(const struct model_specification *wanted)
@@ -170,13 +189,14 @@ void model_assert_linearizable(const struct model_specification *wanted)
 	uint64_t must = 0;
 
 	engine.inside = true;
-	specification = wanted;
+	specification = *wanted;
 	if (wanted->state_size > MODEL_STATE_MAX)
 		model_fail("the state of a specification has at most %d bytes", MODEL_STATE_MAX);
 	for (int i = 0; i < operation_count; i++) {
-		/* A call that never took a step was not made. */
-		if (operations[i].called == 0)
-			operations[i].called = UINT64_MAX;
+		times[i].after = 0;
+		for (int j = 0; j < operation_count; j++)
+			if (precedes(j, i))
+				times[i].after |= (uint64_t)1 << j;
 		if (!operations[i].pending)
 			must |= (uint64_t)1 << i;
 	}
@@ -188,8 +208,8 @@ void model_assert_linearizable(const struct model_specification *wanted)
 
 int engine_history_describe(int index, char *text, size_t size)
 {
-	if (specification != NULL)
-		specification->describe(&operations[index], text, size);
+	if (specification.describe != NULL)
+		specification.describe(&operations[index], text, size);
 	else
 		snprintf(text, size, "operation %d(%ld)", operations[index].kind,
 			 operations[index].argument);

@@ -35,6 +35,7 @@ static struct engine_options options_of(const struct model_scenario *scenario)
 		.freeze = scenario->freeze,
 		.fail_allocations = scenario->fail_allocations,
 		.spurious_wakes = scenario->spurious_wakes,
+		.real_time = scenario->real_time,
 		.merge = true,
 		.pct_depth = 3,
 	};
@@ -47,7 +48,7 @@ static bool fails(const struct model_scenario *scenario, bool merge, char *messa
 
 	options.merge = merge;
 
-	struct engine_result result = engine_explore(scenario->run, &options);
+	struct engine_result result = engine_explore(scenario, &options);
 
 	last_executions = result.executions;
 	if (message != NULL)
@@ -86,7 +87,7 @@ static void explain(const struct model_scenario *scenario, const struct engine_o
 			smaller.stale = stale;
 			smaller.preemptions = sum - stale;
 			if (smaller.preemptions > options->preemptions ||
-			    !engine_explore(scenario->run, &smaller).failed)
+			    !engine_explore(scenario, &smaller).failed)
 				continue;
 			engine_trace_print();
 			engine.result = found;
@@ -124,7 +125,7 @@ static bool check(int number, const struct model_scenario *scenario,
 	options.preemptions = bound(overrides->preemptions, options.preemptions);
 	options.stale = bound(overrides->stale, options.stale);
 
-	struct engine_result result = engine_explore(scenario->run, &options);
+	struct engine_result result = engine_explore(scenario, &options);
 	bool good = !result.failed;
 
 	if (scenario->expect != NULL)

@@ -6,7 +6,8 @@
  *
  * For each eight bytes there is a list of the accesses that still matter. A write without a race
  * happens after everything before it, so it takes the place of what it covers: whoever races with
- * the older access races with the write as well.
+ * the older access races with the write as well. Before the first thread is started there is
+ * nothing to remember: all of it happens before what the threads do.
  */
 
 #include "engine.h"
@@ -84,6 +85,23 @@ static void report(uintptr_t address, const struct record *now, const struct rec
 		   access_name(before->is_write, before->is_atomic), before->thread, place_before);
 }
 
+/*
+ * Whether this thread has made such an access since its last release. Whoever made a conflicting
+ * one since then had a race with that.
+ */
+static bool is_repeated(const struct granule *granule, const struct record *now)
+{
+	for (unsigned i = 0; i < granule->record_count; i++) {
+		const struct record *before = &granule->records[i];
+
+		if (before->thread == now->thread && before->clock == now->clock &&
+		    (now->mask & ~before->mask) == 0 && before->is_atomic == now->is_atomic &&
+		    (before->is_write || !now->is_write))
+			return true;
+	}
+	return false;
+}
+
 static void check(struct granule *granule, const struct record *now)
 {
 	const uint32_t *clock = engine_self()->now.clock;
@@ -122,7 +140,8 @@ static void access(uintptr_t address, size_t size, struct record *record)
 		struct granule *granule = granule_at(address);
 
 		record->mask = (uint8_t)(((1u << count) - 1) << first);
-		check(granule, record);
+		if (!is_repeated(granule, record))
+			check(granule, record);
 		if (record->is_write && !record->is_atomic &&
 		    (granule->locations & record->mask) != 0)
 			engine_memory_overwritten(address, count);
@@ -138,7 +157,10 @@ void engine_plain(uintptr_t address, size_t size, bool is_write, const void *pc)
 	if (size == 0)
 		return;
 	engine_heap_check(address, size, pc);
-	access(address, size, &record);
+	if (engine.thread_count > 1)
+		access(address, size, &record);
+	else if (is_write && engine.location_count > 0)
+		engine_memory_overwritten(address, size);
 }
 
 void engine_race_atomic(uintptr_t address, uint32_t size, bool is_write, const void *pc)
@@ -146,7 +168,8 @@ void engine_race_atomic(uintptr_t address, uint32_t size, bool is_write, const v
 	struct record record = {.pc = pc, .is_write = is_write, .is_atomic = true};
 
 	engine_heap_check(address, size, pc);
-	access(address, size, &record);
+	if (engine.thread_count > 1)
+		access(address, size, &record);
 }
 
 void engine_race_has_location(uintptr_t address, uint32_t size)

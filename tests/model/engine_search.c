@@ -251,6 +251,18 @@ static int pick_pct(const int *list, int count)
 	return list[best];
 }
 
+/*
+ * Whether this state was explored. Where nothing is to be decided, not every state is remembered:
+ * the step that it takes to the next one that is costs less. (The number of steps so far is a
+ * function of the state, so all that come to a state agree on whether it is remembered.)
+ */
+static bool is_explored(const int *list, bool decides)
+{
+	if (!engine.options.merge || !at_frontier() || (!decides && engine.steps % 4 != 0))
+		return false;
+	return engine_states_seen(state_key(list), engine.preemptions, engine.stale);
+}
+
 static int pick(const int *list, int count)
 {
 	const struct engine_options *options = &engine.options;
@@ -258,13 +270,12 @@ static int pick(const int *list, int count)
 
 	if (options->mode == ENGINE_PCT)
 		return pick_pct(list, count);
-	if (options->merge && at_frontier() &&
-	    engine_states_seen(state_key(list), engine.preemptions, engine.stale)) {
+	if (could_go_on && options->preemptions >= 0 && engine.preemptions >= options->preemptions)
+		count = 1;
+	if (is_explored(list, count > 1)) {
 		engine.result.merged++;
 		engine_abandon();
 	}
-	if (could_go_on && options->preemptions >= 0 && engine.preemptions >= options->preemptions)
-		count = 1;
 
 	int picked = list[engine_choose(count)];
 
@@ -454,7 +465,7 @@ int model_choose(int count)
 static void run_scenario(void *argument)
 {
 	(void)argument;
-	engine.scenario();
+	engine.scenario->run(engine.scenario->argument);
 }
 
 static void execute(void)
@@ -513,7 +524,8 @@ static double seconds_now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-struct engine_result engine_explore(void (*scenario)(void), const struct engine_options *options)
+struct engine_result engine_explore(const struct model_scenario *scenario,
+				    const struct engine_options *options)
 {
 	double start = seconds_now();
 

@@ -15,8 +15,8 @@ struct entry {
 	int preemptions, stale;
 };
 
-/* 64 MiB; beyond it states are explored again, which costs time and nothing else. */
-#define ENTRIES_MAX ((size_t)1 << 22)
+/* 128 MiB; beyond it states are explored again, which costs time and nothing else. */
+#define ENTRIES_MAX ((size_t)1 << 23)
 
 static struct entry *entries;
 static size_t entry_count, capacity;
@@ -72,10 +72,10 @@ bool engine_states_seen(uint64_t key, int preemptions, int stale)
 		}
 		return false;
 	}
-	if (entry_count >= ENTRIES_MAX / 2)
+	if (entry_count >= ENTRIES_MAX / 4 * 3)
 		return false;
 	*entry = (struct entry){key, preemptions, stale};
-	if (++entry_count > capacity / 2)
+	if (++entry_count > capacity / 4 * 3 && capacity < ENTRIES_MAX)
 		grow();
 	return false;
 }

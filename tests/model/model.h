@@ -28,7 +28,8 @@
 
 struct model_scenario {
 	const char *name;
-	void (*run)(void);
+	void (*run)(const void *argument);
+	const void *argument;
 	/* How often a thread that could go on is put aside for another one; default 2. */
 	int preemptions;
 	/* How many surprises of the memory there are: loads of a store that is not the newest,
@@ -40,6 +41,9 @@ struct model_scenario {
 	bool fail_allocations;
 	/* A sleeper may wake though nobody woke it (each such wake is one of `stale`). */
 	bool spurious_wakes;
+	/* A recorded call precedes those made after its return, and not only those that it happens
+	 * before. With `stale` none: else any object fails. */
+	bool real_time;
 	/* Not NULL: the scenario must fail, with a message that contains this. */
 	const char *expect;
 };
@@ -97,7 +101,6 @@ struct model_operation {
 	long argument;
 	long result;
 	bool pending; /* the call has not returned: its thread is frozen; `result` means nothing */
-	uint64_t called, returned;
 };
 
 struct model_specification {

@@ -26,7 +26,7 @@ static int r[4]; /* what the threads have read; a thread's own entries only */
 
 #define LOAD(object, order)         atomic_load_explicit(&(object), memory_order_##order)
 #define STORE(object, value, order) atomic_store_explicit(&(object), value, memory_order_##order)
-#define ADD(object, value, order)   atomic_fetch_add_explicit(&(object), value, memory_order_##order)
+#define ADD(object, n, order)       atomic_fetch_add_explicit(&(object), n, memory_order_##order)
 #define SWAP(object, value, order)  atomic_exchange_explicit(&(object), value, memory_order_##order)
 #define FENCE(order)                atomic_thread_fence(memory_order_##order)
 #define THREAD(name, body)                                                                         \
@@ -294,8 +294,9 @@ static void reset(void)
 	memset(r, 0, sizeof(r));
 }
 
-static void run_program(void)
+static void run_program(const void *unused)
 {
+	(void)unused;
 	reset();
 	for (int i = 0; i < THREADS; i++)
 		if (program->threads[i] != NULL)
@@ -410,8 +411,9 @@ static uint64_t seen[2][SEEN]; /* outcomes found without and with merging */
 static size_t seen_count[2];
 static int merging;
 
-static void run_random_program(void)
+static void run_random_program(const void *unused)
 {
+	(void)unused;
 	reset();
 	for (int i = 0; i < random_threads; i++)
 		model_thread(random_thread, (void *)(intptr_t)i);
