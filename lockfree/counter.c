@@ -50,7 +50,11 @@ int64_t weft_counter_read(const weft_counter *counter)
 bool weft_counter_is_restartable(void)
 {
 #if WEFT_COUNTER_RESTARTABLE_
-	return __rseq_size != 0;
+	/* Not __rseq_size, which speaks for the process: the kernel may have refused this thread.
+	 * The area is there in any case, and says so with a negative number of the CPU. */
+	const void *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+
+	return (int32_t)((const volatile struct rseq *)area)->cpu_id >= 0;
 #else
 	return false;
 #endif

@@ -15,6 +15,7 @@
 
 #include <weft/lockfree/counter.h>
 
+#include "../rseq_leave.h"
 #include "../seeded_random.h"
 
 /* The two words that hold a count; which of them grows tells how the additions were made. */
@@ -157,6 +158,35 @@ static void knows_how_it_adds(void **state)
 
 	assert_int_equal(sum.restartable, weft_counter_is_restartable() ? 6 : 0);
 	assert_int_equal(sum.atomic, weft_counter_is_restartable() ? 0 : 6);
+	weft_counter_fini(&counter);
+}
+
+static void *add_without_sequences(void *shared)
+{
+	bool left = rseq_leave();
+
+	weft_counter_add(shared, 5);
+	return left && !weft_counter_is_restartable() ? shared : NULL;
+}
+
+/* As where the kernel refuses them to a thread; others go on with theirs. */
+static void one_thread_may_lack_sequences(void **state)
+{
+	weft_counter counter;
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	assert_int_equal(weft_counter_init(&counter), 0);
+	weft_counter_add(&counter, 1);
+	words before = words_of(&counter);
+
+	assert_int_equal(pthread_create(&thread, NULL, add_without_sequences, &counter), 0);
+	pthread_join(thread, &result);
+	assert_int_equal(words_of(&counter).atomic, before.atomic + 5);
+	assert_int_equal(words_of(&counter).restartable, before.restartable);
+	assert_ptr_equal(result, &counter);
+	assert_int_equal(weft_counter_is_restartable(), must_be_restartable());
 	weft_counter_fini(&counter);
 }
 
@@ -316,6 +346,7 @@ int main(void)
 		cmocka_unit_test(adds),
 		cmocka_unit_test(adds_any_amount),
 		cmocka_unit_test(knows_how_it_adds),
+		cmocka_unit_test(one_thread_may_lack_sequences),
 		cmocka_unit_test(adds_to_the_shard_of_its_cpu),
 		cmocka_unit_test(counts_on_a_cpu_without_a_shard),
 		cmocka_unit_test(many_threads_add),
