@@ -24,7 +24,8 @@
  * not say, or says otherwise:
  *   no core known             each PU is a core
  *   no cache known            each core is its own cache group
- *   a cache over two nodes    (sub-NUMA clustering) counts as one cache group in each node
+ *   a cache over two nodes    (sub-NUMA clustering) counts as one cache group in each; so does
+ *                             one over two packages
  *   no node with memory near  the PU takes its memory from the first allowed node
  *   a node over two packages  the packages still divide: "same node" means same package, too
  *   no package known          the machine is one package
