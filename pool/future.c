@@ -167,8 +167,11 @@ bool weft_future_cancel(weft_future *future)
 {
 	if (!weft_worker_claim_(&future->task, WEFT_TASK_CANCELING_))
 		return false;
+	/* A callback may give up the caller's share, and the pool gives up its own at any time. */
+	weft_future_retain(future);
 	future->error = -ECANCELED;
 	end(future, WEFT_TASK_CANCELED_);
+	drop_share(future, 1);
 	return true;
 }
 
@@ -178,6 +181,11 @@ int weft_future_on_done(weft_future *future, weft_future_callback function, void
 
 	if (future == NULL || function == NULL)
 		return -EINVAL;
+	/* Who ended it may not have closed the list yet. */
+	if (weft_worker_ended_(&future->task)) {
+		function(future, argument);
+		return 0;
+	}
 	entry = malloc(sizeof(*entry));
 	if (entry == NULL)
 		return -ENOMEM;
