@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The allocations of lockfree/: each fails once, and there is none where none is promised. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <weft/lockfree/counter.h>
+#include <weft/lockfree/deque.h>
+#include <weft/lockfree/mpmc_pointer_queue.h>
+#include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/spsc_queue.h>
+
+#include "../fifo.h"
+#include "fail_alloc.h"
+
+#define LARGEST_CAPACITY ((size_t)1 << 31)
+
+/* Room for a queue of any kind. */
+typedef union any_queue {
+	weft_mpmc_queue mpmc;
+	weft_mpmc_pointer_queue pointer;
+	weft_spsc_queue spsc;
+} any_queue;
+
+/* Makes and finishes one, and returns what init said. What was not made is zeroed. */
+static int make_fifo(const fifo *kind, size_t capacity)
+{
+	static const any_queue zeroed;
+	any_queue queue;
+
+	memset((void *)&queue, 0xa5, sizeof(queue));
+	int error = kind->init(&queue, capacity);
+
+	if (error != 0)
+		assert_memory_equal(&queue, &zeroed, kind->queue_bytes);
+	kind->fini(&queue);
+	return error;
+}
+
+static int make_deque(size_t capacity)
+{
+	static const weft_deque zeroed;
+	weft_deque deque;
+
+	memset((void *)&deque, 0xa5, sizeof(deque));
+	int error = weft_deque_init(&deque, capacity);
+
+	if (error != 0)
+		assert_memory_equal(&deque, &zeroed, sizeof(deque));
+	weft_deque_fini(&deque);
+	return error;
+}
+
+static int make_counter(void)
+{
+	static const weft_counter zeroed;
+	weft_counter counter;
+
+	memset((void *)&counter, 0xa5, sizeof(counter));
+	int error = weft_counter_init(&counter);
+
+	if (error != 0)
+		assert_memory_equal(&counter, &zeroed, sizeof(counter));
+	weft_counter_fini(&counter);
+	return error;
+}
+
+static int make_small_fifo(void *kind)
+{
+	return make_fifo(kind, 5);
+}
+
+static int make_small_deque(void *context)
+{
+	(void)context;
+	return make_deque(5);
+}
+
+static int make_one_counter(void *context)
+{
+	(void)context;
+	return make_counter();
+}
+
+/* What the next init returns when there is no memory; it tells whether the capacity is accepted. */
+static int without_memory(const fifo *kind, size_t capacity)
+{
+	fail_alloc_after(0);
+	int error = kind == NULL ? make_deque(capacity) : make_fifo(kind, capacity);
+
+	assert_int_equal(fail_alloc_count(), error == -ENOMEM);
+	fail_alloc_after(-1);
+	return error;
+}
+
+/* The state is the kind. */
+static void fifo_without_memory(void **state)
+{
+	assert_true(fail_alloc_each(make_small_fifo, *state) > 0);
+	assert_int_equal(without_memory(*state, LARGEST_CAPACITY - 1), -ENOMEM);
+	assert_int_equal(without_memory(*state, LARGEST_CAPACITY), -ENOMEM);
+	assert_int_equal(without_memory(*state, LARGEST_CAPACITY + 1), -EINVAL);
+}
+
+static void deque_without_memory(void **state)
+{
+	(void)state;
+	assert_true(fail_alloc_each(make_small_deque, NULL) > 0);
+	assert_int_equal(without_memory(NULL, LARGEST_CAPACITY - 1), -ENOMEM);
+	assert_int_equal(without_memory(NULL, LARGEST_CAPACITY), -ENOMEM);
+	assert_int_equal(without_memory(NULL, LARGEST_CAPACITY + 1), -EINVAL);
+}
+
+static void counter_without_memory(void **state)
+{
+	(void)state;
+	assert_true(fail_alloc_each(make_one_counter, NULL) > 0);
+}
+
+/* Each of the two pushes, in turn. */
+static int push_either(weft_deque *deque, uintptr_t number)
+{
+	return number % 2 == 0 ? weft_deque_push(deque, (void *)number)
+			       : weft_deque_push_seq_cst(deque, (void *)number);
+}
+
+/* Pushes until it has to grow and cannot: what was pushed is still there, in its order. */
+static int push_hundred(void *context)
+{
+	weft_deque deque;
+	uintptr_t pushed = 0;
+	void *element;
+	int error = weft_deque_init(&deque, 1);
+
+	(void)context;
+	while (error == 0 && pushed < 100) {
+		error = push_either(&deque, pushed);
+		pushed += error == 0;
+	}
+	for (uintptr_t left = pushed; left > 0; left--) {
+		assert_int_equal(weft_deque_size(&deque), left);
+		assert_true(weft_deque_try_pop(&deque, &element));
+		assert_int_equal((uintptr_t)element, left - 1);
+	}
+	weft_deque_fini(&deque);
+	return error;
+}
+
+static void deque_grows_without_memory(void **state)
+{
+	(void)state;
+	/* The first ring, and those of 2, 4, ... 128. */
+	assert_int_equal(fail_alloc_each(push_hundred, NULL), 8);
+}
+
+static void deque_goes_on_after_a_failure(void **state)
+{
+	long live = fail_alloc_live();
+	uintptr_t next = 0, stolen = 0;
+	weft_deque deque;
+	void *element;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	for (size_t room = 4; room < 256; room *= 2) {
+		for (; weft_deque_size(&deque) < room; next++)
+			assert_int_equal(push_either(&deque, next), 0);
+		for (uintptr_t again = 0; again < 4; again++) {
+			fail_alloc_after(0);
+			assert_int_equal(push_either(&deque, again), -ENOMEM);
+		}
+		assert_int_equal(weft_deque_size(&deque), room);
+		/* What is stolen makes room, for which no memory is wanted. */
+		assert_int_equal(weft_deque_steal(&deque, &element), 0);
+		assert_int_equal((uintptr_t)element, stolen++);
+		fail_alloc_after(0);
+		assert_int_equal(push_either(&deque, next++), 0);
+		assert_int_equal(fail_alloc_count(), 0);
+		/* With memory it grows. */
+		fail_alloc_after(-1);
+		assert_int_equal(push_either(&deque, next++), 0);
+		assert_int_equal(fail_alloc_count(), 1);
+	}
+	while (weft_deque_steal(&deque, &element) == 0)
+		assert_int_equal((uintptr_t)element, stolen++);
+	assert_int_equal(stolen, next);
+	weft_deque_fini(&deque);
+	assert_int_equal(fail_alloc_live(), live);
+}
+
+/* From here on: no operation allocates. Each of the loops makes a million or more. */
+#define LAPS 125000
+
+/* Counts from zero; what was just made did allocate, so the counting works. */
+static void begin_to_count(void)
+{
+	assert_true(fail_alloc_count() > 0);
+	fail_alloc_after(-1);
+}
+
+/* The state is the kind. */
+static void fifo_does_not_allocate(void **state)
+{
+	const fifo *kind = *state;
+	uint64_t values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	any_queue queue;
+	size_t moved = 0;
+
+	fail_alloc_after(-1);
+	assert_int_equal(kind->init(&queue, 8), 0);
+	begin_to_count();
+	for (int lap = 0; lap < LAPS; lap++) {
+		moved += kind->try_push(&queue, 17);
+		moved += kind->try_push_batch(&queue, values, 8);
+		moved += kind->try_push(&queue, 17);
+		moved += kind->size(&queue) + kind->capacity(&queue);
+		moved += kind->try_pop(&queue, values);
+		moved += kind->try_pop_batch(&queue, values, 8);
+		moved += kind->try_pop(&queue, values);
+	}
+	assert_int_equal(fail_alloc_count(), 0);
+	assert_int_equal(moved, (size_t)LAPS * (8 + 8 + 8 + 8));
+	kind->fini(&queue);
+}
+
+/* Within the room that it was made with. */
+static void deque_does_not_allocate(void **state)
+{
+	weft_deque deque;
+	size_t done = 0;
+	void *element;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	begin_to_count();
+	for (int lap = 0; lap < LAPS; lap++) {
+		done += weft_deque_push(&deque, &deque) == 0;
+		done += weft_deque_push_seq_cst(&deque, &deque) == 0;
+		done += weft_deque_push(&deque, &deque) == 0;
+		done += weft_deque_push_seq_cst(&deque, &deque) == 0;
+		done += weft_deque_size(&deque);
+		done += weft_deque_steal(&deque, &element) == 0;
+		done += weft_deque_try_pop(&deque, &element);
+		done += weft_deque_steal(&deque, &element) == 0;
+		done += weft_deque_try_pop(&deque, &element);
+		done += weft_deque_try_pop(&deque, &element);
+	}
+	assert_int_equal(done, (size_t)LAPS * 12);
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_deque_fini(&deque);
+}
+
+static void counter_does_not_allocate(void **state)
+{
+	weft_counter counter;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_counter_init(&counter), 0);
+	begin_to_count();
+	for (int lap = 0; lap < LAPS; lap++) {
+		weft_counter_increment(&counter);
+		weft_counter_add(&counter, 5);
+		weft_counter_add(&counter, -3);
+		/* What an addition is where there are no restartable sequences. */
+		weft_counter_add_atomic_(&counter, 1);
+		if (lap % 1024 == 0)
+			assert_int_equal(weft_counter_read(&counter), 4 * (lap + 1));
+	}
+	assert_int_equal(weft_counter_read(&counter), 4 * LAPS);
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_counter_fini(&counter);
+}
+
+static struct CMUnitTest fifo_test(const char *name, CMUnitTestFunction test, const fifo *kind)
+{
+	return (struct CMUnitTest){name, test, NULL, NULL, (void *)(uintptr_t)kind};
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fifo_test("mpmc_queue without memory", fifo_without_memory, &fifo_mpmc_queue),
+		fifo_test("mpmc_queue, typed, without memory", fifo_without_memory,
+			  &fifo_mpmc_queue_typed),
+		fifo_test("mpmc_pointer_queue without memory", fifo_without_memory,
+			  &fifo_mpmc_pointer_queue),
+		fifo_test("spsc_queue without memory", fifo_without_memory, &fifo_spsc_queue),
+		fifo_test("spsc_queue, typed, without memory", fifo_without_memory,
+			  &fifo_spsc_queue_typed),
+		cmocka_unit_test(deque_without_memory),
+		cmocka_unit_test(counter_without_memory),
+		cmocka_unit_test(deque_grows_without_memory),
+		cmocka_unit_test(deque_goes_on_after_a_failure),
+		fifo_test("mpmc_queue does not allocate", fifo_does_not_allocate, &fifo_mpmc_queue),
+		fifo_test("mpmc_queue, typed, does not allocate", fifo_does_not_allocate,
+			  &fifo_mpmc_queue_typed),
+		fifo_test("mpmc_pointer_queue does not allocate", fifo_does_not_allocate,
+			  &fifo_mpmc_pointer_queue),
+		fifo_test("spsc_queue does not allocate", fifo_does_not_allocate, &fifo_spsc_queue),
+		fifo_test("spsc_queue, typed, does not allocate", fifo_does_not_allocate,
+			  &fifo_spsc_queue_typed),
+		cmocka_unit_test(deque_does_not_allocate),
+		cmocka_unit_test(counter_does_not_allocate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
