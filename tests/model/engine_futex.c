@@ -4,9 +4,9 @@
  * Sleeping and the clock.
  *
  * FUTEX_WAIT looks at the word and falls asleep in one step. The kernel's lock on the word's bucket
- * orders it with every FUTEX_WAKE on the word, so that a waiter which comes after a wake sees what
- * the waker had seen: each word has a view that both take and leave. No happens-before comes of
- * that, as no C program may rely on it for its data. A wake may wake any of the sleepers.
+ * orders it, and its return, with every FUTEX_WAKE on the word, so that a waiter sees what the
+ * wakers before it had seen: each word has a view that both take and leave. No happens-before comes
+ * of that, as no C program may rely on it for its data. A wake may wake any of the sleepers.
  *
  * Time stands still but for looks at the clock, a microsecond each. A sleeper with a deadline may
  * reach it at any moment, and the clock then jumps there.
@@ -105,6 +105,7 @@ static long wait(uintptr_t address, uint32_t value, const struct timespec *until
 	if (until != NULL)
 		thread->deadline = (uint64_t)until->tv_sec * 1000000000u + (uint64_t)until->tv_nsec;
 	engine_sleep();
+	word_lock(word_at(address));
 	trace(thread->woken_by, address, 0, pc);
 	thread->history = engine_mix(thread->history, thread->woken_by);
 	if (thread->woken_by == ENGINE_WOKEN)

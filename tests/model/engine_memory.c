@@ -468,13 +468,13 @@ static void replace(struct engine_location *location, uint32_t index, engine_val
 		    const void *pc)
 {
 	engine_value before = location->stores[index].value;
-	uint64_t seen = observation(pc, &location->stores[index]);
-
 	trace(ENGINE_UPDATE, location, order, location->count - 1 - index, before, after, pc);
 	read_from(location, &location->stores[index], order);
 	write_behind(location, index, after, order, true);
+	/* An update that changes nothing is how some locks spin. */
 	if (before == after)
-		engine_observe(engine_mix(seen, (uint64_t)before), true);
+		engine_observe(engine_mix((uintptr_t)pc ^ location->address, (uint64_t)before),
+			       true);
 	else
 		engine_wrote();
 }

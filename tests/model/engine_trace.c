@@ -236,23 +236,51 @@ static void print_other(const struct engine_event *event)
 	}
 }
 
-void engine_trace_print(void)
+static void print_event(int number, const struct engine_event *event)
 {
 	char place[160];
 
-	printf("#   %s\n", engine.result.message);
-	for (int i = 0; i < event_count; i++) {
-		const struct engine_event *event = &events[i];
+	printf("#   %4d %*sT%d ", number, 3 * event->thread, "", event->thread);
+	if (event->kind <= ENGINE_UPDATE)
+		print_access(event);
+	else
+		print_other(event);
+	if (event->pc != NULL) {
+		engine_trace_place(event->pc, place, sizeof(place));
+		printf("   at %s", place);
+	}
+	printf("\n");
+}
 
-		printf("#   %4d %*sT%d ", i, 3 * event->thread, "", event->thread);
-		if (event->kind <= ENGINE_UPDATE)
-			print_access(event);
-		else
-			print_other(event);
-		if (event->pc != NULL) {
-			engine_trace_place(event->pc, place, sizeof(place));
-			printf("   at %s", place);
+/* How many times the `period` events before this one are repeated from here on. */
+static int repetitions(int number, int period)
+{
+	int same = 0;
+
+	if (number < period)
+		return 0;
+	while (number + same < event_count &&
+	       memcmp(&events[number + same], &events[number + same - period], sizeof(*events)) ==
+		       0)
+		same++;
+	return same / period;
+}
+
+void engine_trace_print(void)
+{
+	printf("#   %s\n", engine.result.message);
+	for (int i = 0; i < event_count;) {
+		int period, times = 0;
+
+		/* A thread that spins says the same again and again. */
+		for (period = 1; period <= 4 && times < 3; period++)
+			times = repetitions(i, period);
+		if (times < 3) {
+			print_event(i, &events[i]);
+			i++;
+		} else {
+			printf("#        ... and that %d more times\n", times);
+			i += times * (period - 1);
 		}
-		printf("\n");
 	}
 }
