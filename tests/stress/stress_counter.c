@@ -52,7 +52,7 @@ typedef struct counter_stress {
 	stress_crew crew;
 	const counter_test *test;
 	/* The CPUs that the disturber moves the workers to. */
-	int cpus[2];
+	size_t cpus[2];
 	/* Whether the disturber has finished; the workers then do. */
 	atomic_bool over;
 	uint64_t disturbances;
@@ -173,14 +173,14 @@ static void *work(void *argument)
 }
 
 /* Two CPUs to go to and fro; false where there is only one. */
-static bool find_cpus(int cpus[2])
+static bool find_cpus(size_t cpus[2])
 {
 	cpu_set_t allowed;
 	int found = 0;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
 		return false;
-	for (int cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
 		if (CPU_ISSET(cpu, &allowed))
 			cpus[found++] = cpu;
 	}
