@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_BELL_SCENARIOS_H
+#define WEFT_BENCH_BELL_SCENARIOS_H
+
+/* What is measured of a bell (baseline/bells.h), as one template for all. */
+
+#include "harness.h"
+#include "registry.h"
+
+namespace bench
+{
+
+/* For this long the caller of a round trip is busy before it rings; then whoever waits sleeps. */
+constexpr double think_ns = 100e3;
+
+inline void stay_busy(double ns)
+{
+	for (double end_ns = now_ns() + ns; now_ns() < end_ns;) {
+	}
+}
+
+template <class Bell> class bell_scenarios
+{
+      public:
+	/* One thread rings and takes the ring. */
+	static result uncontended()
+	{
+		Bell bell;
+		tally mine;
+
+		run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
+			double start_ns = thread_cpu_ns();
+
+			while (!stop) {
+				for (int i = 0; i < 256; i++) {
+					bell.ring();
+					bell.wait();
+				}
+				mine.count += 256;
+			}
+			mine.ns = thread_cpu_ns() - start_ns;
+		});
+		return {.ns = mine.ns / static_cast<double>(mine.count)};
+	}
+
+	/* To another thread and back; the message proves that a ring makes visible what was before.
+	 */
+	static result round_trip(bool thinks)
+	{
+		bell_scenarios pair;
+		samples times;
+
+		run_crew(2, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
+			if (thread == 0)
+				pair.call(times, thinks, stop);
+			else
+				pair.answer();
+		});
+		if (!pair.right_)
+			return {.wrong = "the answer was not visible"};
+
+		double p50_ns = times.quantile_ns(0.5);
+
+		return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
+	}
+
+      private:
+	void call(samples &times, bool thinks, const stop_flag &stop)
+	{
+		while (!stop && !times.full()) {
+			if (thinks)
+				stay_busy(think_ns);
+
+			uint64_t sent = ++message_;
+			uint64_t start = ticks();
+
+			there_.ring();
+			back_.wait();
+			times.add(ticks() - start);
+			right_ = right_ && message_ == sent + 1;
+		}
+		message_ = farewell;
+		there_.ring();
+	}
+
+	void answer()
+	{
+		for (;;) {
+			there_.wait();
+			if (message_ == farewell)
+				return;
+			message_++;
+			back_.ring();
+		}
+	}
+
+	static constexpr uint64_t farewell = UINT64_MAX;
+
+	Bell there_;
+	Bell back_;
+	/* Written by whoever is not waiting. */
+	WEFT_LINE_ALIGNED uint64_t message_ = 0;
+	bool right_ = true;
+};
+
+} // namespace bench
+
+#endif

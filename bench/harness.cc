@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness.h"
+
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+#include <weft/affinity/topology.h>
+
+namespace bench
+{
+
+settings &current_settings()
+{
+	static settings the_settings;
+
+	return the_settings;
+}
+
+namespace
+{
+
+/* Throws unless the error is 0. */
+void must(int error, const char *what)
+{
+	if (error != 0)
+		throw std::runtime_error(std::string(what) + ": " + std::strerror(-error));
+}
+
+} // namespace
+
+placement::placement()
+{
+	must(weft_topology_create(&topology_, nullptr), "cannot find out what this machine is");
+	must(weft_plan_create(&plan_, topology_, WEFT_POLICY_ONE_PER_CORE, 0),
+	     "cannot plan where threads run");
+}
+
+placement &placement::instance()
+{
+	/* Never destroyed: threads use it to the end of the process. */
+	static placement *the_placement = new placement;
+
+	return *the_placement;
+}
+
+void placement::bind(unsigned thread)
+{
+	int error = weft_plan_bind(plan_, thread % places());
+
+	if (error != 0)
+		bind_error_.store(error, std::memory_order_relaxed);
+}
+
+weft_plan *placement::plan_for(unsigned first, unsigned workers) const
+{
+	std::vector<unsigned> cpus;
+	weft_plan *plan = nullptr;
+
+	for (unsigned worker = 0; worker < workers; worker++)
+		cpus.push_back(cpu(first + worker));
+	must(weft_plan_create_from_cpus(&plan, topology_, cpus.data(), workers),
+	     "cannot plan where workers run");
+	return plan;
+}
+
+std::string placement::description() const
+{
+	std::string text;
+
+	for (unsigned worker = 0; worker < places(); worker++)
+		text += (worker == 0 ? "worker " : ", worker ") + std::to_string(worker) +
+			" on CPU " + std::to_string(cpu(worker));
+	return text;
+}
+
+std::string placement::trouble() const
+{
+	int error = bind_error_.load(std::memory_order_relaxed);
+
+	return error == 0 ? "" : std::strerror(-error);
+}
+
+namespace
+{
+
+/* What the threads of one measurement share. */
+struct crew {
+	enum phase {
+		gathering,
+		running,
+		given_up
+	};
+
+	WEFT_LINE_ALIGNED std::atomic<unsigned> ready{0};
+	WEFT_LINE_ALIGNED std::atomic<int> phase{gathering};
+	stop_flag stop;
+	std::vector<tally> ends;
+
+	explicit crew(unsigned threads) : ends(threads) {}
+
+	void work(unsigned thread, const crew_body &body)
+	{
+		placement::instance().bind(thread);
+		ready.fetch_add(1);
+		while (phase.load() == gathering)
+			sched_yield();
+		if (phase.load() == running)
+			body(thread, stop);
+		ends[thread].ns = now_ns();
+	}
+};
+
+} // namespace
+
+double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
+{
+	crew crew(threads);
+	std::vector<std::jthread> hands;
+
+	try {
+		for (unsigned thread = 0; thread < threads; thread++)
+			hands.emplace_back([&crew, &body, thread] { crew.work(thread, body); });
+	} catch (...) {
+		crew.phase.store(crew::given_up);
+		throw;
+	}
+	while (crew.ready.load() < threads)
+		std::this_thread::sleep_for(std::chrono::microseconds(50));
+
+	double start_ns = now_ns();
+
+	crew.phase.store(crew::running);
+	std::this_thread::sleep_for(std::chrono::milliseconds(run_ms));
+	crew.stop.set();
+	for (std::jthread &hand : hands)
+		hand.join();
+
+	double end_ns = start_ns;
+
+	for (const tally &end : crew.ends)
+		end_ns = std::max(end_ns, end.ns);
+	return end_ns - start_ns;
+}
+
+double ns_per_tick()
+{
+	static const double measured = [] {
+		double start_ns = now_ns();
+		uint64_t start = ticks();
+
+		while (now_ns() - start_ns < 20e6) {
+		}
+		return (now_ns() - start_ns) / static_cast<double>(ticks() - start);
+	}();
+
+	return measured;
+}
+
+double samples::quantile_ns(double part)
+{
+	if (ticks_.empty())
+		return 0;
+
+	auto at = static_cast<std::ptrdiff_t>(part * static_cast<double>(ticks_.size() - 1));
+
+	std::nth_element(ticks_.begin(), ticks_.begin() + at, ticks_.end());
+	return ticks_[static_cast<size_t>(at)] * ns_per_tick();
+}
+
+tally total(const std::vector<tally> &tallies, size_t first, size_t last)
+{
+	tally sum;
+
+	for (size_t i = first; i < last; i++) {
+		sum.count += tallies[i].count;
+		sum.sum += tallies[i].sum;
+		sum.ns += tallies[i].ns;
+	}
+	return sum;
+}
+
+} // namespace bench

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Concurrency Kit: ck_ring, in its form for many threads and in that for one on each side. */
+
+#include "../queue_scenarios.h"
+#include "peer_list.h"
+
+/* It returns false where it means a null pointer; C++ takes only 0 for one. */
+#define false 0
+#include <ck_ring.h>
+#undef false
+
+namespace bench
+{
+
+namespace
+{
+
+template <bool Shared> class ring
+{
+      public:
+	explicit ring(size_t capacity) : slots_(std::make_unique<ck_ring_buffer[]>(capacity))
+	{
+		ck_ring_init(&ring_, static_cast<unsigned>(capacity));
+	}
+
+	bool try_push(uint64_t element)
+	{
+		void *pointer = reinterpret_cast<void *>(static_cast<uintptr_t>(element));
+
+		if constexpr (Shared)
+			return ck_ring_enqueue_mpmc(&ring_, slots_.get(), pointer);
+		else
+			return ck_ring_enqueue_spsc(&ring_, slots_.get(), pointer);
+	}
+
+	bool try_pop(uint64_t &element)
+	{
+		void *pointer;
+		bool popped;
+
+		if constexpr (Shared)
+			popped = ck_ring_dequeue_mpmc(&ring_, slots_.get(), &pointer);
+		else
+			popped = ck_ring_dequeue_spsc(&ring_, slots_.get(), &pointer);
+		if (popped)
+			element = reinterpret_cast<uintptr_t>(pointer);
+		return popped;
+	}
+
+      private:
+	WEFT_LINE_ALIGNED ck_ring ring_;
+	std::unique_ptr<ck_ring_buffer[]> slots_;
+};
+
+} // namespace
+
+void add_peer_ck()
+{
+	add_shared_queue<ring<true>>("mpmc_queue", "ck_ring", role::peer);
+	add_queue<ring<false>>("spsc_queue", "ck_ring", role::peer);
+}
+
+} // namespace bench

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * moodycamel::ConcurrentQueue, with tokens, as its author recommends. It keeps the order of each
+ * producer only, and has no bound: its try_enqueue, which does not allocate, may fail for ever once
+ * another producer has ended, because that one's blocks are not reused.
+ */
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include "../queue_scenarios.h"
+#include "peer_list.h"
+
+namespace bench
+{
+
+namespace
+{
+
+class moodycamel_queue
+{
+      public:
+	using queue = moodycamel::ConcurrentQueue<uint64_t>;
+
+	explicit moodycamel_queue(size_t capacity) : queue_(capacity) {}
+
+	class producer
+	{
+	      public:
+		explicit producer(moodycamel_queue &owner)
+		    : queue_(owner.queue_), token_(owner.queue_)
+		{
+		}
+
+		bool try_push(uint64_t element)
+		{
+			return queue_.enqueue(token_, element);
+		}
+
+		size_t try_push_batch(const uint64_t *elements, size_t count)
+		{
+			return queue_.enqueue_bulk(token_, elements, count) ? count : 0;
+		}
+
+	      private:
+		queue &queue_;
+		moodycamel::ProducerToken token_;
+	};
+
+	class consumer
+	{
+	      public:
+		explicit consumer(moodycamel_queue &owner)
+		    : queue_(owner.queue_), token_(owner.queue_)
+		{
+		}
+
+		bool try_pop(uint64_t &element)
+		{
+			return queue_.try_dequeue(token_, element);
+		}
+
+		size_t try_pop_batch(uint64_t *elements, size_t count)
+		{
+			return queue_.try_dequeue_bulk(token_, elements, count);
+		}
+
+	      private:
+		queue &queue_;
+		moodycamel::ConsumerToken token_;
+	};
+
+      private:
+	queue queue_;
+};
+
+} // namespace
+
+void add_peer_moodycamel()
+{
+	add_shared_queue<moodycamel_queue>("mpmc_queue", "moodycamel", role::peer);
+}
+
+} // namespace bench

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_PEER_LIST_H
+#define WEFT_BENCH_PEER_LIST_H
+
+/*
+ * The peers: libraries that Debian packages, one adapter in one file for each. An adapter is built
+ * when its package is there (see meson.build), with the flags that its package asks for.
+ */
+
+#include <string>
+
+namespace bench
+{
+
+/* Adds the benchmarks of the peers that were there when this was built. */
+void add_peers();
+
+/* Their packages and versions: "libboost-dev 1.74.0.3, libtbb-dev 2021.8.0-2"; or "none". */
+std::string peers();
+
+/* Defined by the adapters. */
+void add_peer_atomic_queue();
+void add_peer_boost_lockfree();
+void add_peer_ck();
+void add_peer_dpdk();
+void add_peer_moodycamel();
+void add_peer_readerwriterqueue();
+void add_peer_tbb();
+
+} // namespace bench
+
+#endif

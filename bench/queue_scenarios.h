@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_QUEUE_SCENARIOS_H
+#define WEFT_BENCH_QUEUE_SCENARIOS_H
+
+/*
+ * What is measured of a queue, as one template for all: weft's, the mutex variants, the peers.
+ *
+ * A queue is a class of
+ *     queue(size_t capacity)
+ *     bool try_push(uint64_t), bool try_pop(uint64_t &)
+ *     size_t try_push_batch(const uint64_t *, size_t), size_t try_pop_batch(uint64_t *, size_t)
+ * of which the batches may be missing. One that waits by itself has instead
+ *     void push(uint64_t), bool pop(uint64_t &), void close()
+ * where pop is false when the queue is closed and empty. One that wants a handle in each thread has
+ * the classes `producer` and `consumer`, made from the queue, with these functions.
+ *
+ * Elements are never 0 and below 2^48, so that queues of pointers carry them, too. Each measurement
+ * checks that what came out is what went in.
+ */
+
+#include <array>
+#include <memory>
+
+#include "harness.h"
+#include "registry.h"
+
+namespace bench
+{
+
+constexpr size_t queue_capacity = 4096;
+constexpr size_t batch_size = 32;
+
+/* The types through which a thread uses a queue. */
+template <class Queue> struct ends {
+	using producer = Queue &;
+	using consumer = Queue &;
+};
+
+template <class Queue>
+requires requires
+{
+	typename Queue::producer;
+}
+struct ends<Queue> {
+	using producer = typename Queue::producer;
+	using consumer = typename Queue::consumer;
+};
+
+template <class Queue>
+concept waits_by_itself = requires(Queue &queue, uint64_t &element)
+{
+	queue.push(element);
+	queue.pop(element);
+	queue.close();
+};
+
+template <class Queue>
+concept has_batches = requires(typename ends<Queue>::producer in,
+			       typename ends<Queue>::consumer out, uint64_t *elements)
+{
+	in.try_push_batch(elements, batch_size);
+	out.try_pop_batch(elements, batch_size);
+};
+
+/* Knows when no more elements will come. */
+class source
+{
+      public:
+	explicit source(unsigned producers) : producers_(producers) {}
+
+	template <class Queue> void producer_done(Queue &queue)
+	{
+		if (producers_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+			return;
+		if constexpr (waits_by_itself<Queue>)
+			queue.close();
+	}
+
+	bool dry() const
+	{
+		return producers_.load(std::memory_order_acquire) == 0;
+	}
+
+      private:
+	WEFT_LINE_ALIGNED std::atomic<unsigned> producers_;
+};
+
+template <class Queue> class queue_scenarios
+{
+      public:
+	/* One thread: an element in, an element out. */
+	static result uncontended()
+	{
+		Queue queue(queue_capacity);
+		tally mine;
+
+		run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
+			typename ends<Queue>::producer in(queue);
+			typename ends<Queue>::consumer out(queue);
+			patience patience;
+			double start_ns = thread_cpu_ns();
+
+			while (!stop) {
+				for (uint64_t i = 1; i <= 1024; i++) {
+					uint64_t element = 0;
+
+					push(in, i, patience);
+					wait_and_pop(out, element, patience);
+					mine.sum += element ^ i;
+				}
+				mine.count += 1024;
+			}
+			mine.ns = thread_cpu_ns() - start_ns;
+		});
+		if (mine.sum != 0)
+			return {.wrong = "what came out is not what went in"};
+		return {.ns = mine.ns / static_cast<double>(mine.count)};
+	}
+
+	/* Each producer pushes until the time is up, the consumers pop until nothing is left. */
+	template <bool Batches> static result stream(unsigned producers, unsigned consumers)
+	{
+		Queue queue(queue_capacity);
+		source source(producers);
+		unsigned threads = producers + consumers;
+		std::vector<tally> tallies(threads);
+		/* Threads that take turns need time for more than a few of them. */
+		unsigned turns = threads > placement::instance().places() ? 2 : 1;
+
+		double ns = run_crew(threads, current_settings().run_ms * turns,
+				     [&](unsigned thread, const stop_flag &stop) {
+					     if (thread >= producers) {
+						     tallies[thread] =
+							     consume<Batches>(queue, source);
+					     } else {
+						     tallies[thread] =
+							     produce<Batches>(queue, thread, stop);
+						     source.producer_done(queue);
+					     }
+				     });
+		tally in = total(tallies, 0, producers);
+		tally out = total(tallies, producers, threads);
+
+		if (in.count != out.count || in.sum != out.sum)
+			return {.wrong = "what came out is not what went in"};
+		if (out.count == 0)
+			return {.wrong = "nothing came through"};
+		return {.ns = ns / static_cast<double>(out.count)};
+	}
+
+	/* From one thread to another and back, through two queues, one element at a time. */
+	static result round_trip()
+	{
+		Queue there(queue_capacity), back(queue_capacity);
+		samples times;
+		bool right = true;
+
+		run_crew(2, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
+			if (thread == 0)
+				right = call(there, back, times, stop);
+			else
+				answer(there, back);
+		});
+		if (!right)
+			return {.wrong = "the answer is not what was sent"};
+
+		double p50_ns = times.quantile_ns(0.5);
+
+		return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
+	}
+
+      private:
+	/* The last element of a round trip; all others are even. */
+	static constexpr uint64_t farewell = 1;
+
+	template <class End> static void push(End &end, uint64_t element, patience &patience)
+	{
+		if constexpr (waits_by_itself<End>) {
+			end.push(element);
+		} else {
+			while (!end.try_push(element))
+				patience.failed();
+			patience.succeeded();
+		}
+	}
+
+	template <class End>
+	static void wait_and_pop(End &end, uint64_t &element, patience &patience)
+	{
+		if constexpr (waits_by_itself<End>) {
+			end.pop(element);
+		} else {
+			while (!end.try_pop(element))
+				patience.failed();
+			patience.succeeded();
+		}
+	}
+
+	template <class End> static void push_all(End &end, const uint64_t *elements, size_t count)
+	{
+		patience patience;
+
+		while (count > 0) {
+			size_t pushed = end.try_push_batch(elements, count);
+
+			if (pushed == 0)
+				patience.failed();
+			elements += pushed;
+			count -= pushed;
+		}
+	}
+
+	template <bool Batches>
+	static tally produce(Queue &queue, unsigned thread, const stop_flag &stop)
+	{
+		typename ends<Queue>::producer in(queue);
+		uint64_t next = static_cast<uint64_t>(thread + 1) << 40;
+		patience patience;
+		tally mine;
+
+		while (!stop) {
+			std::array<uint64_t, batch_size> elements;
+
+			for (uint64_t &element : elements) {
+				element = next++;
+				mine.sum += element;
+				if constexpr (!Batches)
+					push(in, element, patience);
+			}
+			if constexpr (Batches)
+				push_all(in, elements.data(), batch_size);
+			mine.count += batch_size;
+		}
+		return mine;
+	}
+
+	/* Returns how many elements there are; 0: there will be no more. */
+	template <bool Batches, class End>
+	static size_t pop(End &end, uint64_t *elements, const source &source, patience &patience)
+	{
+		if constexpr (waits_by_itself<End>) {
+			return end.pop(*elements) ? 1 : 0;
+		} else {
+			for (bool dry = false;;) {
+				size_t count = 0;
+
+				if constexpr (Batches)
+					count = end.try_pop_batch(elements, batch_size);
+				else
+					count = end.try_pop(*elements) ? 1 : 0;
+				if (count > 0)
+					patience.succeeded();
+				if (count > 0 || dry)
+					return count;
+				/* When it is, what was pushed before is there: look once more. */
+				dry = source.dry();
+				if (!dry)
+					patience.failed();
+			}
+		}
+	}
+
+	template <bool Batches> static tally consume(Queue &queue, const source &source)
+	{
+		typename ends<Queue>::consumer out(queue);
+		std::array<uint64_t, batch_size> elements = {};
+		patience patience;
+		tally mine;
+
+		while (size_t count = pop<Batches>(out, elements.data(), source, patience)) {
+			for (size_t i = 0; i < count; i++)
+				mine.sum += elements[i];
+			mine.count += count;
+		}
+		return mine;
+	}
+
+	static bool call(Queue &there, Queue &back, samples &times, const stop_flag &stop)
+	{
+		typename ends<Queue>::producer in(there);
+		typename ends<Queue>::consumer out(back);
+		patience patience;
+		bool right = true;
+
+		for (uint64_t element = 2; !stop && !times.full(); element += 2) {
+			uint64_t reply = 0;
+			uint64_t start = ticks();
+
+			push(in, element, patience);
+			wait_and_pop(out, reply, patience);
+			times.add(ticks() - start);
+			right = right && reply == element;
+		}
+		push(in, farewell, patience);
+		return right;
+	}
+
+	static void answer(Queue &there, Queue &back)
+	{
+		typename ends<Queue>::consumer out(there);
+		typename ends<Queue>::producer in(back);
+		patience patience;
+		uint64_t element = 0;
+
+		for (;;) {
+			wait_and_pop(out, element, patience);
+			if (element == farewell)
+				return;
+			push(in, element, patience);
+		}
+	}
+};
+
+/* Adds what is measured of every queue. */
+template <class Queue>
+void add_queue(const std::string &structure, const std::string &name, role role)
+{
+	using scenarios = queue_scenarios<Queue>;
+
+	add(structure, "uncontended", unit::time, {name, role, scenarios::uncontended});
+	add(structure, "1P1C", unit::rate,
+	    {name, role, [] { return scenarios::template stream<false>(1, 1); }});
+	if constexpr (has_batches<Queue>)
+		add(structure, "1P1C_batch_32", unit::rate,
+		    {name, role, [] { return scenarios::template stream<true>(1, 1); }});
+	add(structure, "round_trip", unit::time, {name, role, scenarios::round_trip});
+}
+
+/* Adds what is measured of queues for many producers and consumers. */
+template <class Queue>
+void add_shared_queue(const std::string &structure, const std::string &name, role role)
+{
+	using scenarios = queue_scenarios<Queue>;
+
+	add_queue<Queue>(structure, name, role);
+	for (unsigned pairs : {2u, 4u, 8u}) {
+		std::string count = std::to_string(pairs);
+
+		add(structure, count + "P" + count + "C", unit::rate,
+		    {name, role,
+		     [pairs] { return scenarios::template stream<false>(pairs, pairs); }});
+	}
+	if constexpr (has_batches<Queue>)
+		add(structure, "2P2C_batch_32", unit::rate,
+		    {name, role, [] { return scenarios::template stream<true>(2, 2); }});
+}
+
+} // namespace bench
+
+#endif

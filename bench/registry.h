@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_REGISTRY_H
+#define WEFT_BENCH_REGISTRY_H
+
+/*
+ * The benchmarks there are. One is named structure/scenario/variant; the variants of a structure
+ * and a scenario form a group: they do the same work, and are compared.
+ */
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace bench
+{
+
+/* What a variant is to the comparison. */
+enum class role {
+	weft,
+	baseline, /* what one writes without weft: a mutex, mostly */
+	floor,    /* what the machine allows, with nothing around it */
+	peer,     /* another library */
+};
+
+/* How a group's figures are shown. */
+enum class unit {
+	rate,
+	time
+};
+
+/* Of one measurement. */
+struct result {
+	double ns = 0;     /* per element or operation; the median where single ones are timed */
+	double p99_ns = 0; /* 0: single operations are not timed */
+	const char *wrong = nullptr; /* what was wrong: there is no figure then */
+};
+
+struct variant {
+	std::string name;
+	bench::role role;
+	std::function<result()> measure;
+};
+
+struct group {
+	std::string structure;
+	std::string scenario;
+	bench::unit unit;
+	std::vector<variant> variants;
+
+	std::string name() const
+	{
+		return structure + "/" + scenario;
+	}
+};
+
+/* All groups, in the order in which their first variants were added. */
+std::vector<group> &groups();
+
+void add(const std::string &structure, const std::string &scenario, unit unit, variant variant);
+
+void add_mpmc_queue();
+void add_spsc_queue();
+void add_deque();
+void add_counter();
+void add_park();
+void add_eventcount();
+void add_pool();
+
+} // namespace bench
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * weft-bench: measures the structures of weft against their mutex variants, and peers. It is what
+ * `weft bench` runs; the options are the same.
+ */
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <regex>
+#include <string>
+#include <sys/utsname.h>
+#include <thread>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <weft/lockfree/counter.h>
+
+#include "harness.h"
+#include "peer/peer_list.h"
+#include "ratio_table.h"
+#include "registry.h"
+
+namespace
+{
+
+constexpr int failed = 1;
+constexpr int misused = 2;
+
+struct arguments {
+	std::vector<std::string> filters;
+	std::string json;
+	unsigned run_ms = 0;      /* 0: not given */
+	unsigned repetitions = 0; /* 0: not given */
+	bool is_short = false;
+	bool peers = false;
+	bool list = false;
+	bool help = false;
+};
+
+const char usage[] =
+	"weft bench [OPTION...] [FILTER...]: measure weft against mutex variants\n"
+	"\n"
+	"FILTER is an extended regular expression: only benchmarks whose name\n"
+	"structure/scenario/variant matches one are run; `weft bench --list` shows the names.\n"
+	"\n"
+	"  --short            less time for each measurement: the whole suite in half a minute\n"
+	"  --peers            also the libraries that this program was built to compare with\n"
+	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
+	"  --run-ms N         length of one measurement in milliseconds\n"
+	"  --repetitions N    measurements of each benchmark, of which the median counts\n"
+	"  --list             print the names of the benchmarks and run none\n"
+	"\n"
+	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be written; 2 "
+	"when\n"
+	"the arguments are wrong or the filters match nothing.\n";
+
+/* A number from 1 to 100000, or 0. */
+unsigned parse_count(const char *text)
+{
+	char *end = nullptr;
+	unsigned long count = std::strtoul(text, &end, 10);
+
+	return *text >= '1' && *text <= '9' && *end == '\0' && count <= 100000
+		       ? static_cast<unsigned>(count)
+		       : 0;
+}
+
+/* An option with a value, of which `next` may be the value. Returns whether it is one and right. */
+bool parse_value(const std::string &option, const char *next, arguments &arguments)
+{
+	if (next == nullptr)
+		return false;
+	if (option == "--json")
+		return !(arguments.json = next).empty();
+	if (option == "--run-ms")
+		return (arguments.run_ms = parse_count(next)) != 0;
+	if (option == "--repetitions")
+		return (arguments.repetitions = parse_count(next)) != 0;
+	return false;
+}
+
+bool parse(int argc, char **argv, arguments &arguments)
+{
+	for (int i = 1; i < argc; i++) {
+		std::string word = argv[i];
+
+		if (word == "--short") {
+			arguments.is_short = true;
+		} else if (word == "--peers") {
+			arguments.peers = true;
+		} else if (word == "--list") {
+			arguments.list = true;
+		} else if (word == "--help" || word == "-h") {
+			arguments.help = true;
+		} else if (word.empty() || word[0] != '-') {
+			arguments.filters.push_back(word);
+		} else if (parse_value(word, argv[i + 1], arguments)) {
+			i++;
+		} else {
+			std::fprintf(stderr,
+				     "weft bench: unknown option, or without a value: %s\n"
+				     "weft bench: --help says what there is\n",
+				     word.c_str());
+			return false;
+		}
+	}
+	return true;
+}
+
+bench::settings settings_of(const arguments &arguments)
+{
+	bench::settings settings;
+
+	if (arguments.is_short)
+		settings = {.run_ms = 20, .repetitions = 5, .tasks = 100000};
+	if (arguments.run_ms != 0) {
+		settings.run_ms = arguments.run_ms;
+		settings.tasks = std::min(settings.tasks, 10000 * arguments.run_ms);
+	}
+	if (arguments.repetitions != 0)
+		settings.repetitions = arguments.repetitions;
+	return settings;
+}
+
+/* Drops the benchmarks that no filter matches. Throws std::regex_error. */
+void apply_filters(const std::vector<std::string> &filters)
+{
+	std::vector<std::regex> patterns;
+
+	for (const std::string &filter : filters)
+		patterns.emplace_back(filter, std::regex::extended | std::regex::nosubs);
+	if (patterns.empty())
+		return;
+	for (bench::group &group : bench::groups())
+		std::erase_if(group.variants, [&](const bench::variant &variant) {
+			std::string name = group.name() + "/" + variant.name;
+
+			return std::none_of(patterns.begin(), patterns.end(),
+					    [&](const std::regex &pattern) {
+						    return std::regex_search(name, pattern);
+					    });
+		});
+	std::erase_if(bench::groups(),
+		      [](const bench::group &group) { return group.variants.empty(); });
+}
+
+void measure(benchmark::State &state, const bench::variant &variant)
+{
+	bench::result result;
+
+	try {
+		result = variant.measure();
+	} catch (const std::exception &exception) {
+		state.SkipWithError(exception.what());
+		return;
+	}
+	if (result.wrong != nullptr) {
+		state.SkipWithError(result.wrong);
+		return;
+	}
+	/* One iteration is one measurement; its time is that of an element or operation. */
+	for ([[maybe_unused]] auto iteration : state)
+		state.SetIterationTime(result.ns * 1e-9);
+	state.SetItemsProcessed(1);
+	if (result.p99_ns != 0)
+		state.counters["p99_ns"] = result.p99_ns;
+}
+
+const char *name_of(bench::role role)
+{
+	switch (role) {
+	case bench::role::weft:
+		return "weft";
+	case bench::role::baseline:
+		return "baseline";
+	case bench::role::floor:
+		return "floor";
+	default:
+		return "peer";
+	}
+}
+
+/* Hands the benchmarks to Google Benchmark, which interleaves the repetitions within a group. */
+void register_all()
+{
+	std::string repetitions =
+		"--benchmark_repetitions=" + std::to_string(bench::current_settings().repetitions);
+	std::string program = "weft-bench",
+		    interleaving = "--benchmark_enable_random_interleaving=true";
+	std::vector<char *> words = {program.data(), interleaving.data(), repetitions.data()};
+	int count = static_cast<int>(words.size());
+
+	benchmark::Initialize(&count, words.data());
+	for (const bench::group &group : bench::groups())
+		for (const bench::variant &variant : group.variants)
+			benchmark::RegisterBenchmark((group.name() + "/" + variant.name).c_str(),
+						     [&variant](benchmark::State &state) {
+							     state.SetLabel(name_of(variant.role));
+							     measure(state, variant);
+						     })
+				->Iterations(1)
+				->UseManualTime();
+}
+
+std::string cpu_model()
+{
+	std::ifstream cpuinfo("/proc/cpuinfo");
+	std::string line;
+
+	while (std::getline(cpuinfo, line))
+		if (line.starts_with("model name") && line.find(": ") != std::string::npos)
+			return line.substr(line.find(": ") + 2);
+	return "unknown CPU";
+}
+
+std::string kernel()
+{
+	utsname name;
+
+	return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
+}
+
+/* Says what is measured, where and how, and puts it into the JSON, too. */
+void describe(const arguments &arguments)
+{
+	bench::placement &placement = bench::placement::instance();
+	const bench::settings &settings = bench::current_settings();
+
+	/* Also finds out whether threads can be bound. */
+	std::jthread([&placement] { placement.bind(0); }).join();
+
+	std::string trouble = placement.trouble();
+	const char *additions = weft_counter_is_restartable() ? "restartable" : "atomic";
+
+	benchmark::AddCustomContext("weft", weft_version());
+	benchmark::AddCustomContext("cpu", cpu_model());
+	benchmark::AddCustomContext("kernel", kernel());
+	benchmark::AddCustomContext("compiler", WEFT_BENCH_COMPILER);
+	benchmark::AddCustomContext("flags", WEFT_BENCH_FLAGS);
+	benchmark::AddCustomContext("plan", placement.description());
+	benchmark::AddCustomContext("pinned", trouble.empty() ? "yes" : "no: " + trouble);
+	benchmark::AddCustomContext("counter_additions", additions);
+	benchmark::AddCustomContext("peers", arguments.peers ? bench::peers() : "not asked for");
+
+	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), cpu_model().c_str(),
+		    kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
+	std::printf(
+		"medians of %u measurements of %u ms, interleaved; ratio: how many times weft is "
+		"better\n",
+		settings.repetitions, settings.run_ms);
+	if (arguments.peers)
+		std::printf("peers: %s\n", bench::peers().c_str());
+	if (placement.places() == 1)
+		std::printf("only one CPU: threads take turns, and nothing is said of several\n");
+	if (!trouble.empty())
+		std::printf("threads are not pinned (%s): figures vary more\n", trouble.c_str());
+}
+
+int run(const arguments &arguments)
+{
+	bench::ratio_table table;
+
+	if (!table.open_json(arguments.json)) {
+		std::fprintf(stderr, "weft bench: cannot write %s: %s\n", arguments.json.c_str(),
+			     std::strerror(errno));
+		return failed;
+	}
+	register_all();
+	describe(arguments);
+	table.print_head();
+	for (const bench::group &group : bench::groups()) {
+		benchmark::RunSpecifiedBenchmarks(&table, nullptr, "^" + group.name() + "/");
+		table.print(group);
+	}
+
+	int status = 0;
+
+	for (const std::string &failure : table.failures()) {
+		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
+		status = failed;
+	}
+	if (!table.close_json()) {
+		std::fprintf(stderr, "weft bench: cannot write all of %s\n",
+			     arguments.json.c_str());
+		status = failed;
+	}
+	return status;
+}
+
+int list()
+{
+	for (const bench::group &group : bench::groups())
+		for (const bench::variant &variant : group.variants)
+			std::printf("%s/%s\n", group.name().c_str(), variant.name.c_str());
+	return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+try {
+	arguments arguments;
+
+	if (!parse(argc, argv, arguments))
+		return misused;
+	if (arguments.help) {
+		std::fputs(usage, stdout);
+		return 0;
+	}
+	bench::current_settings() = settings_of(arguments);
+	bench::add_mpmc_queue();
+	bench::add_spsc_queue();
+	bench::add_deque();
+	bench::add_counter();
+	bench::add_park();
+	bench::add_eventcount();
+	bench::add_pool();
+	if (arguments.peers)
+		bench::add_peers();
+	apply_filters(arguments.filters);
+	if (bench::groups().empty()) {
+		std::fprintf(stderr,
+			     "weft bench: no benchmark's name matches; --list shows them\n");
+		return misused;
+	}
+	return arguments.list ? list() : run(arguments);
+} catch (const std::regex_error &error) {
+	std::fprintf(stderr, "weft bench: not a regular expression: %s\n", error.what());
+	return misused;
+} catch (const std::exception &error) {
+	std::fprintf(stderr, "weft bench: %s\n", error.what());
+	return failed;
+}
