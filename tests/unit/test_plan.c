@@ -64,6 +64,18 @@ static unsigned pu_of_worker(const weft_topology *topology, const weft_plan *pla
 	return pu;
 }
 
+/* The PUs of all workers; the caller frees it. */
+static unsigned *pus_of_workers(const weft_topology *topology, const weft_plan *plan)
+{
+	unsigned workers = weft_plan_workers(plan);
+	unsigned *pus = calloc(workers, sizeof(*pus));
+
+	assert_non_null(pus);
+	for (unsigned worker = 0; worker < workers; worker++)
+		pus[worker] = pu_of_worker(topology, plan, worker);
+	return pus;
+}
+
 static unsigned places_of(const weft_topology *topology, weft_policy policy)
 {
 	return policy == WEFT_POLICY_ONE_PER_CORE ? weft_topology_core_count(topology)
@@ -125,13 +137,11 @@ static void no_number_of_workers_means_one_for_each_place(void **state)
 static void check_victims(const weft_topology *topology, weft_policy policy, const weft_plan *plan)
 {
 	unsigned workers = weft_plan_workers(plan);
-	unsigned *pu = calloc(workers, sizeof(*pu));
+	unsigned *pu = pus_of_workers(topology, plan);
 	unsigned *seen_by = calloc(workers, sizeof(*seen_by));
 
 	(void)policy;
-	assert_true(pu != NULL && seen_by != NULL);
-	for (unsigned worker = 0; worker < workers; worker++)
-		pu[worker] = pu_of_worker(topology, plan, worker);
+	assert_non_null(seen_by);
 	for (unsigned self = 0; self < workers; self++) {
 		const uint16_t *victims = weft_plan_victims(plan, self);
 		weft_distance last_distance = WEFT_DISTANCE_SAME;
@@ -188,21 +198,19 @@ static void thieves_begin_with_different_victims(void **state)
 static void check_near(const weft_topology *topology, weft_policy policy, const weft_plan *plan)
 {
 	unsigned workers = weft_plan_workers(plan);
+	unsigned *pus = pus_of_workers(topology, plan);
 
 	(void)policy;
 	for (unsigned pu = 0; pu < weft_topology_pu_count(topology); pu++) {
 		unsigned near = weft_plan_worker_near(plan, weft_topology_pu(topology, pu)->cpu);
 
 		assert_true(near < workers);
-		weft_distance distance =
-			weft_topology_distance(topology, pu, pu_of_worker(topology, plan, near));
+		weft_distance distance = weft_topology_distance(topology, pu, pus[near]);
 
-		for (unsigned worker = 0; worker < workers; worker++) {
-			unsigned other = pu_of_worker(topology, plan, worker);
-
-			assert_true(distance <= weft_topology_distance(topology, pu, other));
-		}
+		for (unsigned worker = 0; worker < workers; worker++)
+			assert_true(distance <= weft_topology_distance(topology, pu, pus[worker]));
 	}
+	free(pus);
 	for (unsigned cpu = 0; cpu < 2000; cpu++)
 		assert_true(weft_plan_worker_near(plan, cpu) < workers);
 	assert_true(weft_plan_worker_near(plan, UINT32_MAX) < workers);
