@@ -252,7 +252,8 @@ static int create_plan_from_cpus(void *context)
 
 static void a_plan_out_of_memory_leaves_nothing_behind(void **state)
 {
-	plan_request request = {.topology = two_packages()};
+	weft_topology *topology = two_packages();
+	plan_request request = {.topology = topology};
 
 	(void)state;
 	for (unsigned policy = 0; policy < WEFT_POLICIES; policy++) {
@@ -260,7 +261,7 @@ static void a_plan_out_of_memory_leaves_nothing_behind(void **state)
 		assert_in_range(fail_alloc_each(create_plan, &request), 6, 100);
 	}
 	assert_in_range(fail_alloc_each(create_plan_from_cpus, &request), 6, 100);
-	weft_topology_destroy((weft_topology *)request.topology);
+	weft_topology_destroy(topology);
 }
 
 static void assert_binding_fails(const weft_plan *plan, int failure, int result)

@@ -204,7 +204,7 @@ static void a_cgroup_leaves_exactly_its_cpus(void **state)
 
 	(void)state;
 	CPU_ZERO(&expected);
-	for (int cpu = 5; cpu <= 8; cpu++)
+	for (unsigned cpu = 5; cpu <= 8; cpu++)
 		CPU_SET(cpu, &expected);
 	CPU_SET(14, &expected);
 	for (unsigned m = 0; m < machine_count; m++) {
@@ -233,7 +233,7 @@ static void this_machine_is_what_the_process_may_use(void **state)
 static void the_affinity_mask_is_honoured(void **state)
 {
 	(void)state;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
 		cpu_set_t alone, others = started_with;
 
 		if (!CPU_ISSET(cpu, &started_with))
@@ -262,7 +262,7 @@ static void *create_pinned(void *argument)
 {
 	weft_topology **topology = argument;
 	cpu_set_t alone;
-	int cpu = 0;
+	unsigned cpu = 0;
 
 	while (!CPU_ISSET(cpu, &started_with))
 		cpu++;
