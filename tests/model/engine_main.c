@@ -14,7 +14,7 @@
 struct command_line {
 	const char *only;
 	struct engine_options overrides; /* a bound of 0: as the scenario says */
-	bool list;
+	bool list, stop;
 };
 
 static uint64_t last_executions;
@@ -151,6 +151,7 @@ static void usage(const char *program)
 	       "  --pct N           N executions by probabilistic concurrency testing\n"
 	       "  --seed N          for these two\n"
 	       "  --no-merge        do not merge equal states\n"
+	       "  --stop            stop at the first scenario that does not do what it should\n"
 	       "  --list            print the names of the scenarios\n\n"
 	       "A bound that is not given is that of the scenario, most often 2 and 2.\n",
 	       program);
@@ -199,6 +200,8 @@ static int parse(int count, char **arguments, struct command_line *line)
 			line->overrides.merge = false;
 		} else if (strcmp(arguments[i], "--list") == 0) {
 			line->list = true;
+		} else if (strcmp(arguments[i], "--stop") == 0) {
+			line->stop = true;
 		} else if (i + 1 < count && apply(line, arguments[i], arguments[i + 1])) {
 			i++;
 		} else {
@@ -219,7 +222,7 @@ int model_main(int count, char **arguments, const struct model_scenario *scenari
 
 	if (status >= 0)
 		return status;
-	for (size_t i = 0; i < scenario_count; i++) {
+	for (size_t i = 0; i < scenario_count && (good || !line.stop); i++) {
 		if (line.only != NULL && strstr(scenarios[i].name, line.only) == NULL)
 			continue;
 		if (line.list)
