@@ -252,6 +252,13 @@ static void print_event(int number, const struct engine_event *event)
 	printf("\n");
 }
 
+static bool is_same(const struct engine_event *left, const struct engine_event *right)
+{
+	return left->kind == right->kind && left->thread == right->thread &&
+	       left->address == right->address && left->before == right->before &&
+	       left->after == right->after && left->age == right->age && left->pc == right->pc;
+}
+
 /* How many times the `period` events before this one are repeated from here on. */
 static int repetitions(int number, int period)
 {
@@ -260,8 +267,7 @@ static int repetitions(int number, int period)
 	if (number < period)
 		return 0;
 	while (number + same < event_count &&
-	       memcmp(&events[number + same], &events[number + same - period], sizeof(*events)) ==
-		       0)
+	       is_same(&events[number + same], &events[number + same - period]))
 		same++;
 	return same / period;
 }

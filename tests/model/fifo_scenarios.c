@@ -40,7 +40,7 @@ static void setup(const struct fifo_shape *shape)
 
 static uint64_t element_of(int producer, int index)
 {
-	return (uint64_t)(1 + producer * PER_THREAD + index);
+	return 1 + (uint64_t)producer * PER_THREAD + (uint64_t)index;
 }
 
 static void produce(void *argument)

@@ -86,8 +86,9 @@ static void ring_produce(void *argument)
 static void ring_consume(void *unused)
 {
 	(void)unused;
-	ring_pop();
-	ring_pop();
+	/* The value is used, so that no compiler drops the read of it. */
+	model_assert(ring_pop() < 4);
+	model_assert(ring_pop() < 4);
 }
 
 static void run_ring(const void *orders)
@@ -332,16 +333,17 @@ static void run_overrun(const void *unused)
 	block[2] = 1;
 }
 
+static _Atomic(int *) also_shared;
+
 static void run_unchecked_allocation(const void *unused)
 {
-	void *first = malloc(8), *second = malloc(8);
-
 	(void)unused;
-	model_assert(first != NULL);
-	if (second == NULL)
+	atomic_store_explicit(&shared, malloc(8), RELAXED);
+	atomic_store_explicit(&also_shared, malloc(8), RELAXED);
+	if (atomic_load_explicit(&also_shared, RELAXED) == NULL)
 		return; /* and the first one leaks */
-	free(first);
-	free(second);
+	free(atomic_load_explicit(&also_shared, RELAXED));
+	free_shared(NULL);
 }
 
 /* Waiting. */
@@ -581,6 +583,70 @@ static void run_livelock(const void *unused)
 	model_join();
 }
 
+/* Objects of all sizes, with values that need all their bits. */
+
+#define CHECK_SIZE(bits)                                                                           \
+	do {                                                                                       \
+		static _Atomic(uint##bits##_t) object;                                             \
+		uint##bits##_t expected = 3;                                                       \
+		atomic_store_explicit(&object, (uint##bits##_t) - 1, RELAXED);                     \
+		model_assert(atomic_fetch_add_explicit(&object, 2, RELAXED) ==                     \
+			     (uint##bits##_t) - 1);                                                \
+		model_assert(atomic_load_explicit(&object, RELAXED) == 1);                         \
+		model_assert(atomic_fetch_sub_explicit(&object, 2, RELAXED) == 1);                 \
+		model_assert(atomic_fetch_and_explicit(&object, 6, RELAXED) ==                     \
+			     (uint##bits##_t) - 1);                                                \
+		model_assert(atomic_fetch_or_explicit(&object, 1, RELAXED) == 6);                  \
+		model_assert(atomic_fetch_xor_explicit(&object, 5, RELAXED) == 7);                 \
+		model_assert(!atomic_compare_exchange_strong(&object, &expected, 9));              \
+		model_assert(expected == 2);                                                       \
+		model_assert(atomic_compare_exchange_strong(&object, &expected, 9));               \
+		model_assert(atomic_exchange_explicit(&object, 4, RELAXED) == 9);                  \
+		model_assert(__atomic_fetch_nand((uint##bits##_t *)&object, 5, RELAXED) == 4);     \
+		model_assert(atomic_load_explicit(&object, RELAXED) == (uint##bits##_t) ~4);       \
+	} while (0)
+
+typedef unsigned __int128 uint128_t;
+
+static void run_sizes(const void *unused)
+{
+	(void)unused;
+	CHECK_SIZE(8);
+	CHECK_SIZE(16);
+	CHECK_SIZE(32);
+	CHECK_SIZE(64);
+	CHECK_SIZE(128);
+}
+
+static _Alignas(16) _Atomic(uint128_t) wide;
+
+static void store_wide(void *unused)
+{
+	(void)unused;
+	atomic_store_explicit(&wide, ~(uint128_t)0, RELAXED);
+}
+
+static void run_wide(const void *unused)
+{
+	(void)unused;
+	atomic_store_explicit(&wide, 0, RELAXED);
+	model_name(&wide, "wide");
+	model_thread(store_wide, NULL);
+
+	uint128_t value = atomic_load_explicit(&wide, RELAXED);
+
+	model_assert((value == 0 || value == ~(uint128_t)0) && "not torn");
+	model_join();
+}
+
+/* Half of an object is another object. */
+static void run_two_sizes(const void *unused)
+{
+	(void)unused;
+	atomic_store_explicit(&wide, 0, RELAXED);
+	atomic_store_explicit((_Atomic(uint64_t) *)(void *)&wide, 1, RELAXED);
+}
+
 /* A counter of which the history is not that of a counter: each thread counts for itself. */
 
 enum {
@@ -691,6 +757,9 @@ static const struct model_scenario scenarios[] = {
 	FAULT("lost update", run_lost_update, NULL, "not true", ),
 	FAULT("plain and atomic access", run_mixed, NULL, RACE, ),
 	FAULT("livelock", run_livelock, NULL, "nobody writes", ),
+	SOUND("sizes", run_sizes, NULL),
+	SOUND("128 bits", run_wide, NULL),
+	FAULT("an object of two sizes", run_two_sizes, NULL, "two sizes", ),
 	SOUND("history of a counter", run_history, YES),
 	FAULT("history of a counter that loses one", run_history, NO, "not linearizable", ),
 };
