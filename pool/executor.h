@@ -41,8 +41,8 @@ typedef void (*weft_task_function)(weft_task *task);
 
 /*
  * A unit of work in the caller's memory. From its submission until it is done (weft_task_wait
- * returned 0 or -ECANCELED, or weft_task_is_done said so) it belongs to the pool. After that it may
- * be submitted again.
+ * returned 0 or -ECANCELED, or weft_task_is_done said so) it belongs to the pool. After that, and
+ * when no other thread is still inside weft_task_wait for it, it may be submitted again.
  */
 struct weft_task {
 	weft_task_function function_;
