@@ -126,23 +126,23 @@ static bool emptier(const scattering *so_far, const weft_pu *a, const weft_pu *b
 /* Takes the PU that the policy wants next; there must be one left. */
 static unsigned scatter_next(scattering *so_far)
 {
-	unsigned pus = weft_topology_pu_count(so_far->topology);
-	const weft_pu *best = NULL;
-	unsigned best_index = 0;
+	unsigned best = 0;
 
-	for (unsigned i = 0; i < pus; i++) {
-		const weft_pu *pu = weft_topology_pu(so_far->topology, i);
-
-		if (!so_far->taken[i] && (best == NULL || emptier(so_far, pu, best))) {
-			best = pu;
-			best_index = i;
-		}
+	while (so_far->taken[best])
+		best++;
+	for (unsigned i = best + 1; i < weft_topology_pu_count(so_far->topology); i++) {
+		if (!so_far->taken[i] && emptier(so_far, weft_topology_pu(so_far->topology, i),
+						 weft_topology_pu(so_far->topology, best)))
+			best = i;
 	}
-	so_far->taken[best_index] = true;
-	so_far->in_package[best->package]++;
-	so_far->in_node[best->node]++;
-	so_far->in_cache[best->cache]++;
-	return best_index;
+
+	const weft_pu *pu = weft_topology_pu(so_far->topology, best);
+
+	so_far->taken[best] = true;
+	so_far->in_package[pu->package]++;
+	so_far->in_node[pu->node]++;
+	so_far->in_cache[pu->cache]++;
+	return best;
 }
 
 /* Returns 0 when out of memory. */
@@ -205,10 +205,10 @@ static void rank_victims(weft_plan *plan, const weft_topology *topology, const u
 static uint16_t nearest_worker(const weft_topology *topology, const unsigned *places,
 			       unsigned workers, unsigned pu)
 {
-	weft_distance nearest = WEFT_DISTANCE_MACHINE;
-	unsigned equals = 0;
+	weft_distance nearest = weft_topology_distance(topology, pu, places[0]);
+	unsigned equals = 1;
 
-	for (unsigned worker = 0; worker < workers; worker++) {
+	for (unsigned worker = 1; worker < workers; worker++) {
 		weft_distance distance = weft_topology_distance(topology, pu, places[worker]);
 
 		if (distance < nearest) {

@@ -105,7 +105,8 @@ typedef enum weft_distance {
 /*
  * Finds out what this process may use; options NULL means this machine, all of it.
  *
- * Takes about a millisecond on a small machine; make one and keep it.
+ * Takes a millisecond or so on a small machine, and as much again where hwloc's plug-ins are
+ * installed, which it loads each time: make one and keep it.
  * Threads: any. Progress: blocking (reads files of the kernel).
  * Returns 0 and the topology, which the caller destroys; or, leaving *topology as it was,
  *   -EINVAL  topology is NULL; options->size is wrong, or an option this library does not know
