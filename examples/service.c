@@ -35,6 +35,7 @@ typedef struct service_options {
 	unsigned deadline_us;
 	unsigned work_us;
 	unsigned drain_ms;
+	unsigned workers; /* 0: one on each core but the first */
 } service_options;
 
 typedef struct request {
@@ -186,13 +187,28 @@ static void *answer_requests(void *argument)
 }
 
 /*
- * Plans the first core for the service's own threads and the others for the pool; on a machine with
- * one core all share it. Returns 0 or a negative errno.
+ * Plans the first core of `all` for the service's own threads and the others for the pool; on a
+ * machine with one core all share it. Returns 0 or a negative errno.
  */
-static int make_plans(service *self)
+static int share_out(service *self, const weft_topology *topology, const weft_plan *all)
 {
 	unsigned cpus[WEFT_PLAN_WORKERS_MAX];
-	unsigned own = 1, cores;
+	unsigned cores = weft_plan_workers(all);
+	unsigned own = weft_plan_cpu(all, 0);
+	unsigned workers = self->options.workers;
+	int error = weft_plan_create_from_cpus(&self->own_plan, topology, &own, 1);
+
+	if (workers == 0)
+		workers = cores > 1 ? cores - 1 : 1;
+	for (unsigned i = 0; i < workers; i++)
+		cpus[i] = weft_plan_cpu(all, cores > 1 ? 1 + i % (cores - 1) : 0);
+	if (error == 0)
+		error = weft_plan_create_from_cpus(&self->pool_plan, topology, cpus, workers);
+	return error;
+}
+
+static int make_plans(service *self)
+{
 	weft_topology *topology;
 	weft_plan *all;
 	int error = weft_topology_create(&topology, NULL);
@@ -201,16 +217,8 @@ static int make_plans(service *self)
 		return error;
 	error = weft_plan_create(&all, topology, WEFT_POLICY_ONE_PER_CORE, 0);
 	if (error == 0) {
-		cores = weft_plan_workers(all);
-		for (unsigned i = 0; i < cores; i++)
-			cpus[i] = weft_plan_cpu(all, i);
+		error = share_out(self, topology, all);
 		weft_plan_destroy(all);
-		if (cores == 1)
-			own = 0;
-		error = weft_plan_create_from_cpus(&self->own_plan, topology, cpus, 1);
-		if (error == 0)
-			error = weft_plan_create_from_cpus(&self->pool_plan, topology, cpus + own,
-							   cores - own);
 	}
 	weft_topology_destroy(topology);
 	return error;
@@ -347,6 +355,7 @@ static void usage(FILE *out)
 	      "  --rate N         requests a second (default: 2000)\n"
 	      "  --deadline-us N  time for each, in microseconds (default: 2000)\n"
 	      "  --work-us N      what handling one takes (default: 10)\n"
+	      "  --workers N      of the pool (default: one on each core but the first)\n"
 	      "  --drain-ms N     time to finish what was accepted, at the end (default: 2000)\n"
 	      "  --help           this text\n"
 	      "\n"
@@ -380,6 +389,7 @@ static int parse(int argc, char **argv, service_options *parsed)
 		{"rate", required_argument, NULL, 'r'},
 		{"deadline-us", required_argument, NULL, 'd'},
 		{"work-us", required_argument, NULL, 'w'},
+		{"workers", required_argument, NULL, 'p'},
 		{"drain-ms", required_argument, NULL, 'm'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -401,6 +411,9 @@ static int parse(int argc, char **argv, service_options *parsed)
 					    &parsed->deadline_us);
 		else if (option == 'w')
 			good = parse_number("work-us", optarg, 0, 60000000, &parsed->work_us);
+		else if (option == 'p')
+			good = parse_number("workers", optarg, 1, WEFT_PLAN_WORKERS_MAX,
+					    &parsed->workers);
 		else if (option == 'm')
 			good = parse_number("drain-ms", optarg, 0, 60000, &parsed->drain_ms);
 		else
