@@ -32,8 +32,8 @@ WEFT_BEGIN_DECLS
 
 /*
  * Memory of this many bytes, aligned to a power of two, preferably on this NUMA node (Linux number,
- * see weft_plan_node) or WEFT_MEMORY_ANY. It is not zeroed. A node that does not exist, or that
- * this process may not use, counts as WEFT_MEMORY_ANY.
+ * see weft_plan_node) or WEFT_MEMORY_ANY. It is not zeroed. A node that does not exist, that this
+ * process may not use, or whose number is above 63, counts as WEFT_MEMORY_ANY.
  *
  * Threads: any. Progress: blocking (the allocator's).
  * Returns the memory, for weft_memory_free only; NULL when out of memory, when the size is 0 or

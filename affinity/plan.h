@@ -8,19 +8,20 @@
  * topology and a policy: the same input gives the same plan, on any machine; so a plan for a large
  * machine is tested on a small one.
  *
- * Not for programs that leave placement to the kernel: a pool needs no plan to run. Binding pays
- * when workers are about as many as cores and own data that should stay in their caches; it hurts
- * on a machine shared with other busy processes, since a bound thread cannot step aside.
+ * Not for programs that leave placement to the kernel: a pool can run unpinned. Binding pays when
+ * workers are about as many as cores and own data that should stay in their caches; it hurts on a
+ * machine shared with other busy processes, since a bound thread cannot step aside.
  *
  * Stealing nearest first: Quintin and Wagner, "Hierarchical Work-Stealing", Euro-Par 2010; here
  * without their leaders, since within one machine every worker can reach every other.
  *
- *   operation                                threads                   progress   sleeps allocates
- *   weft_plan_create, _create_from_cpus      any                       wait-free  no     yes
- *   weft_plan_destroy                        one, when no other reads  wait-free  no     no (frees)
- *   weft_plan_bind                           binds the caller          blocking*  no     no
- *   all others                               any                       wait-free  no     no
- *   * one system call, which may move the caller to another CPU
+ *   operation                             threads                   progress    sleeps  allocates
+ *   weft_plan_create, _create_from_cpus   any                       blocking*   no      yes
+ *   weft_plan_destroy                     one, when no other reads  blocking*   no      no (frees)
+ *   weft_plan_bind                        binds the caller          blocking**  no      no
+ *   all others                            any                       wait-free   no      no
+ *   * the allocator's locks
+ *   ** one system call, which may move the caller to another CPU
  */
 
 #include <weft/affinity/topology.h>
@@ -83,7 +84,8 @@ WEFT_API int weft_policy_parse(weft_policy *policy, const char *name);
  * WEFT_PLAN_WORKERS_MAX. More workers than places are allowed: they take the places round and
  * round, and weft_plan_oversubscribed says so.
  *
- * Threads: any. Progress: wait-free; time and memory (two bytes each) grow with workers squared.
+ * Threads: any. Progress: blocking (the allocator's). Time, and two bytes of memory for each pair,
+ * grow with the square of the workers: 32 MiB for the most there can be.
  * Returns 0 and the plan, which the caller destroys; or, leaving *plan as it was,
  *   -EINVAL  a pointer is NULL, the policy is none, workers is above WEFT_PLAN_WORKERS_MAX
  *   -ENOMEM  out of memory
@@ -95,7 +97,7 @@ WEFT_API int weft_plan_create(weft_plan **plan, const weft_topology *topology, w
  * Plans one worker on each CPU of the list (Linux numbers), in its order. A CPU that is named twice
  * gets two workers.
  *
- * Threads: any. Progress: wait-free.
+ * Threads: any. Progress: blocking (the allocator's).
  * Returns 0 and the plan, which the caller destroys; or, leaving *plan as it was,
  *   -EINVAL  a pointer is NULL, count is 0 or above WEFT_PLAN_WORKERS_MAX
  *   -ENODEV  a CPU is not in the topology: gone, or not allowed to this process
@@ -106,7 +108,7 @@ WEFT_API int weft_plan_create_from_cpus(weft_plan **plan, const weft_topology *t
 
 /*
  * Frees the plan; NULL is allowed.
- * Threads: one, after the last reader. Progress: wait-free.
+ * Threads: one, after the last reader. Progress: blocking (the allocator's).
  */
 WEFT_API void weft_plan_destroy(weft_plan *plan);
 

@@ -33,9 +33,9 @@
  *
  *   operation                threads                   progress    sleeps  allocates
  *   weft_topology_create     any                       blocking*   no      yes
- *   weft_topology_destroy    one, when no other reads  wait-free   no      no (frees)
+ *   weft_topology_destroy    one, when no other reads  blocking*   no      no (frees)
  *   all others               any                       wait-free   no      no
- *   * reads sysfs and procfs
+ *   * reads files of the kernel, and takes the allocator's locks
  */
 
 #include <weft/lockfree/base.h>
@@ -105,9 +105,8 @@ typedef enum weft_distance {
 /*
  * Finds out what this process may use; options NULL means this machine, all of it.
  *
- * Takes a millisecond or so on a small machine, and as much again where hwloc's plug-ins are
- * installed, which it loads each time: make one and keep it.
- * Threads: any. Progress: blocking (reads files of the kernel).
+ * Reads a hundred files of the kernel and more, and loads hwloc's plug-ins where they are
+ * installed: make one and keep it. Threads: any. Progress: blocking (reads files of the kernel).
  * Returns 0 and the topology, which the caller destroys; or, leaving *topology as it was,
  *   -EINVAL  topology is NULL; options->size is wrong, or an option this library does not know
  *            is set; the description or the list of CPUs cannot be read; the list leaves no CPU
@@ -118,7 +117,7 @@ WEFT_API int weft_topology_create(weft_topology **topology, const weft_topology_
 
 /*
  * Frees the topology; NULL is allowed. Plans made from it stay valid.
- * Threads: one, after the last reader. Progress: wait-free.
+ * Threads: one, after the last reader. Progress: blocking (the allocator's).
  */
 WEFT_API void weft_topology_destroy(weft_topology *topology);
 
