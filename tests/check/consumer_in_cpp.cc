@@ -10,6 +10,30 @@
 
 WEFT_SPSC_QUEUE_DEFINE(numbers, int);
 
+/* A task: its value is its argument. */
+static int give_back(void *argument, void **value)
+{
+	*value = argument;
+	return 0;
+}
+
+/* What a future of a task brings, which is the number's own address when all is well. */
+static void *by_future(int *number)
+{
+	weft_pool *pool;
+	weft_future *future;
+	void *value = nullptr;
+
+	if (weft_pool_create(&pool, nullptr) != 0)
+		return nullptr;
+	if (weft_submit(pool, give_back, number, &future) == 0) {
+		if (weft_future_wait(future, weft_after(10 * WEFT_SECONDS)) == 0)
+			value = weft_future_value(future);
+		weft_future_release(future);
+	}
+	return weft_pool_destroy(pool) == 0 ? value : nullptr;
+}
+
 int main()
 {
 	constexpr int last = 1000;
@@ -28,7 +52,9 @@ int main()
 		if (numbers_try_pop(&queue, &number))
 			weft_counter_add(&sum, number);
 	producer.join();
-	const bool right = weft_counter_read(&sum) == last * (last + 1) / 2;
+	int number;
+	const bool right =
+		weft_counter_read(&sum) == last * (last + 1) / 2 && by_future(&number) == &number;
 	numbers_fini(&queue);
 	weft_counter_fini(&sum);
 	std::cout << "weft " << weft_version() << "\n";

@@ -111,6 +111,10 @@ def check(sources, installed):
         lambda source: (f'{source.place(offset)}: {name} is not installed'
                         for offset, name, _ in includes(source)
                         if name.startswith('weft/') and name not in installed))
+    whole = {name for source in sources if source.path == 'weft.h'
+             for _, name, _ in includes(source)} | {'weft/weft.h'}
+    yield 'weft.h includes every installed header', \
+        [f'weft.h: {name} is missing' for name in sorted(installed - whole)]
     for what, pattern, door in DOORS:
         yield f'headers of {what}: {door} only', collect(library, doors, pattern, door)
     for what, pattern, door in CALLS:
@@ -120,6 +124,7 @@ def check(sources, installed):
 def self_test(tap):
     installed = {'weft/weft.h', 'weft/lockfree/base.h', 'weft/sync/park.h'}
     good = {
+        'weft.h': '#include <weft/lockfree/base.h>\n#include <weft/sync/park.h>\n',
         'lockfree/base.h': '/* pthread_create(, #include <hwloc.h> */\n#include <stdint.h>\n',
         'affinity/plan.c': '#include <hwloc.h>\n#include <weft/lockfree/base.h>\n',
         'sync/park.h': '#include <linux/futex.h>\nvoid f(void) { syscall(SYS_futex, 0); }\n',
@@ -146,9 +151,15 @@ def self_test(tap):
     def complaints(files):
         sources = [Source(path, text) for path, text in files.items()]
         return sum((found for _, found in check(sources, installed)), [])
+    def changed(path, text):
+        return complaints({**good, path: text})
+
     tap.point('self-test: a good tree is accepted', complaints(good))
+    tap.point('self-test: a header that weft.h lacks',
+              [] if 'weft.h: weft/sync/park.h is missing' in changed('weft.h', '') else
+              ['no such complaint'])
     for path, line, wanted in bad:
-        found = complaints({**good, path: good[path] + line})
+        found = changed(path, good[path] + line)
         tap.point(f'self-test: {wanted}', [] if any(wanted in text for text in found) else
                   ['no such complaint; these came:'] + found)
 
