@@ -298,63 +298,120 @@ static void survives_large_indices(void **state)
 }
 
 /*
- * Another thief in the middle of a steal. The slots lie on a page that may not be read, so that the
- * load of the element, between those of the indices and the exchange, raises a signal; its handler
- * opens the page and steals.
+ * A steal that is interrupted between its look at the indices and its exchange. The slots lie on a
+ * page that may not be read, so that the load of the element raises a signal; its handler opens the
+ * page and does what another thread could do at that moment.
  */
-static struct {
-	weft_deque *deque;
-	void *slots;
+static struct interrupted {
+	weft_deque deque;
+	weft_deque_ring_ *own_ring; /* what init made, for fini */
+	weft_deque_ring_ *ring;     /* ours; its slots begin with the second page */
+	unsigned char *pages;
 	size_t page_bytes;
+	void (*other_thread)(void);
+	/* What the other thread got. */
 	void *taken;
 	int result;
-} rival;
+} interrupted;
 
-static void rival_steals(int signal_number)
+static void open_page(int signal_number)
 {
 	(void)signal_number;
-	if (mprotect(rival.slots, rival.page_bytes, PROT_READ | PROT_WRITE) != 0)
+	if (mprotect(interrupted.pages + interrupted.page_bytes, interrupted.page_bytes,
+		     PROT_READ | PROT_WRITE) != 0)
 		_exit(1);
-	rival.result = weft_deque_steal(rival.deque, &rival.taken);
+	interrupted.other_thread();
+}
+
+/* Makes the deque, with the elements 1 and 2 inside. */
+static void interrupted_init(void (*other_thread)(void))
+{
+	struct interrupted *self = &interrupted;
+
+	memset((void *)self, 0, sizeof(*self));
+	self->other_thread = other_thread;
+	self->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	self->pages = mmap(NULL, 2 * self->page_bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(self->pages != MAP_FAILED);
+	assert_int_equal(weft_deque_init(&self->deque, 1), 0);
+	self->own_ring = ring_of(&self->deque);
+	self->ring = (weft_deque_ring_ *)(void *)(self->pages + self->page_bytes) - 1;
+	self->ring->mask = self->page_bytes / sizeof(void *) - 1;
+	atomic_store_explicit(&self->deque.ring_, self->ring, memory_order_relaxed);
+	push_number(&self->deque, 1);
+	push_number(&self->deque, 2);
+}
+
+/* Returns what the steal does, which the other thread interrupts. */
+static int interrupted_steal(void **element)
+{
+	struct sigaction action = {.sa_handler = open_page}, before;
+
+	assert_int_equal(mprotect(interrupted.pages + interrupted.page_bytes,
+				  interrupted.page_bytes, PROT_NONE),
+			 0);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	int result = weft_deque_steal(&interrupted.deque, element);
+
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	return result;
+}
+
+static void interrupted_fini(void)
+{
+	struct interrupted *self = &interrupted;
+	weft_deque_ring_ *ring = ring_of(&self->deque);
+
+	/* Put the ring of init where ours is in the list of those that fini frees. */
+	if (ring == self->ring)
+		atomic_store_explicit(&self->deque.ring_, self->own_ring, memory_order_relaxed);
+	else
+		ring->outgrown = self->own_ring;
+	weft_deque_fini(&self->deque);
+	munmap(self->pages, 2 * self->page_bytes);
+}
+
+static void other_thief(void)
+{
+	interrupted.result = weft_deque_steal(&interrupted.deque, &interrupted.taken);
 }
 
 static void steal_says_who_came_first(void **state)
 {
-	struct sigaction action = {.sa_handler = rival_steals}, before;
-	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	unsigned char *pages = mmap(NULL, 2 * page_bytes, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	weft_deque deque;
+	void *element;
+
+	(void)state;
+	interrupted_init(other_thief);
+	assert_int_equal(interrupted_steal(&element), -EAGAIN);
+	assert_int_equal(interrupted.result, 0);
+	assert_int_equal((uintptr_t)interrupted.taken, 1);
+	assert_steals(&interrupted.deque, 2);
+	assert_empty(&interrupted.deque);
+	interrupted_fini();
+}
+
+static void owner_that_grows(void)
+{
+	uintptr_t next = 3;
+
+	while (ring_of(&interrupted.deque) == interrupted.ring)
+		push_number(&interrupted.deque, next++);
+}
+
+/* The thief looks at a ring that the owner has outgrown meanwhile. */
+static void steals_from_an_outgrown_ring(void **state)
+{
 	void *element = NULL;
 
 	(void)state;
-	assert_true(pages != MAP_FAILED);
-	assert_int_equal(weft_deque_init(&deque, 1), 0);
-	weft_deque_ring_ *own = ring_of(&deque);
-	weft_deque_ring_ *ring = (weft_deque_ring_ *)(void *)(pages + page_bytes) - 1;
-
-	ring->mask = page_bytes / sizeof(void *) - 1;
-	atomic_store_explicit(&deque.ring_, ring, memory_order_relaxed);
-	push_number(&deque, 1);
-	push_number(&deque, 2);
-	rival.deque = &deque;
-	rival.slots = pages + page_bytes;
-	rival.page_bytes = page_bytes;
-	rival.result = 1;
-	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
-	assert_int_equal(mprotect(rival.slots, page_bytes, PROT_NONE), 0);
-
-	int result = weft_deque_steal(&deque, &element);
-
-	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
-	assert_int_equal(rival.result, 0);
-	assert_int_equal((uintptr_t)rival.taken, 1);
-	assert_int_equal(result, -EAGAIN);
-	assert_steals(&deque, 2);
-	assert_empty(&deque);
-	atomic_store_explicit(&deque.ring_, own, memory_order_relaxed);
-	weft_deque_fini(&deque);
-	munmap(pages, 2 * page_bytes);
+	interrupted_init(owner_that_grows);
+	assert_int_equal(interrupted_steal(&element), 0);
+	assert_int_equal((uintptr_t)element, 1);
+	assert_ptr_equal(ring_of(&interrupted.deque)->outgrown, interrupted.ring);
+	assert_steals(&interrupted.deque, 2);
+	assert_steals(&interrupted.deque, 3);
+	interrupted_fini();
 }
 
 #define MODEL_ROUNDS     300
@@ -410,6 +467,7 @@ int main(void)
 		cmocka_unit_test(refuses_to_grow_beyond_its_limit),
 		cmocka_unit_test(survives_large_indices),
 		cmocka_unit_test(steal_says_who_came_first),
+		cmocka_unit_test(steals_from_an_outgrown_ring),
 		cmocka_unit_test(equals_its_model),
 	};
 
