@@ -24,7 +24,7 @@
 #include "../seeded_random.h"
 
 /* A round in which some thread waits longer than this is stuck. */
-#define STRESS_STUCK_NS (60 * (uint64_t)1000000000)
+#define STRESS_STUCK_NS (20 * (uint64_t)1000000000)
 
 /* How many times the CPUs are oversubscribed in the crowded tests, and by how many threads. */
 #define STRESS_THREADS_MAX 16
@@ -103,7 +103,7 @@ static inline bool stress_wait(stress_crew *crew)
 {
 	sched_yield();
 	if (stress_failure(crew) == NULL && stress_now_ns() >= crew->stuck_ns)
-		stress_fail(crew, "a thread waited for a minute");
+		stress_fail(crew, "a thread waited for twenty seconds");
 	return stress_failure(crew) == NULL;
 }
 
