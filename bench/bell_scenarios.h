@@ -26,21 +26,13 @@ template <class Bell> class bell_scenarios
 	static result uncontended()
 	{
 		Bell bell;
-		tally mine;
 
-		run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
-			double start_ns = thread_cpu_ns();
-
-			while (!stop) {
+		return {.ns = time_alone(256, [&] {
 				for (int i = 0; i < 256; i++) {
 					bell.ring();
 					bell.wait();
 				}
-				mine.count += 256;
-			}
-			mine.ns = thread_cpu_ns() - start_ns;
-		});
-		return {.ns = mine.ns / static_cast<double>(mine.count)};
+			})};
 	}
 
 	/* To another thread and back; the message proves that a ring makes visible what was before.
@@ -67,7 +59,7 @@ template <class Bell> class bell_scenarios
       private:
 	void call(samples &times, bool thinks, const stop_flag &stop)
 	{
-		while (!stop && !times.full()) {
+		do {
 			if (thinks)
 				stay_busy(think_ns);
 
@@ -78,7 +70,7 @@ template <class Bell> class bell_scenarios
 			back_.wait();
 			times.add(ticks() - start);
 			right_ = right_ && message_ == sent + 1;
-		}
+		} while (!stop && !times.full());
 		message_ = farewell;
 		there_.ring();
 	}

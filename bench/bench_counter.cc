@@ -131,7 +131,7 @@ template <class Increment> tally increment_until(const stop_flag &stop, Incremen
 	tally mine;
 	double start_ns = thread_cpu_ns();
 
-	while (!stop) {
+	do {
 		for (int i = 0; i < 128; i++) {
 			increment();
 			increment();
@@ -143,7 +143,7 @@ template <class Increment> tally increment_until(const stop_flag &stop, Incremen
 			increment();
 		}
 		mine.count += 8 * 128;
-	}
+	} while (!stop);
 	mine.ns = thread_cpu_ns() - start_ns;
 	return mine;
 }

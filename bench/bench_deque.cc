@@ -72,29 +72,26 @@ class chase_lev
 template <class Deque, unsigned Burst> result owner_alone()
 {
 	Deque deque(deque_capacity);
-	tally mine;
+	bool right = true;
 
-	run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
-		double start_ns = thread_cpu_ns();
+	double ns = time_alone(1024, [&] {
+		uint64_t difference = 0;
 
-		while (!stop) {
-			for (unsigned round = 0; round < 1024 / Burst; round++) {
-				for (uint64_t i = 1; i <= Burst; i++)
-					deque.push(i);
-				for (uint64_t i = Burst; i > 0; i--) {
-					uint64_t element = 0;
+		for (unsigned round = 0; round < 1024 / Burst; round++) {
+			for (uint64_t i = 1; i <= Burst; i++)
+				deque.push(i);
+			for (uint64_t i = Burst; i > 0; i--) {
+				uint64_t element = 0;
 
-					deque.try_pop(element);
-					mine.sum += element ^ i;
-				}
+				deque.try_pop(element);
+				difference |= element ^ i;
 			}
-			mine.count += 1024;
 		}
-		mine.ns = thread_cpu_ns() - start_ns;
+		right = right && difference == 0;
 	});
-	if (mine.sum != 0)
+	if (!right)
 		return {.wrong = "what came out is not what went in"};
-	return {.ns = mine.ns / static_cast<double>(mine.count)};
+	return {.ns = ns};
 }
 
 /* One owner and its thieves. An element is counted by whoever takes it. */
@@ -139,14 +136,14 @@ template <class Deque> class theft
 	{
 		patience patience;
 
-		while (!stop) {
+		do {
 			if (deque_.size() > deque_capacity - 32) {
 				patience.failed();
 			} else {
 				patience.succeeded();
 				push(32);
 			}
-		}
+		} while (!stop);
 		done_.store(true);
 	}
 
@@ -154,7 +151,7 @@ template <class Deque> class theft
 	{
 		tally &out = tallies_[1];
 
-		while (!stop) {
+		do {
 			uint64_t element;
 
 			push(64);
@@ -162,7 +159,7 @@ template <class Deque> class theft
 				out.count++;
 				out.sum += element;
 			}
-		}
+		} while (!stop);
 		done_.store(true);
 	}
 

@@ -110,7 +110,7 @@ template <class Pool> class pool_scenarios
 
 		Pool::prepare(job, run_job);
 		run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
-			while (!stop && !times.full()) {
+			do {
 				if (thinks)
 					stay_busy(think_ns);
 
@@ -120,7 +120,7 @@ template <class Pool> class pool_scenarios
 				pool.wait(job);
 				times.add(ticks() - start);
 				trips++;
-			}
+			} while (!stop && !times.full());
 		});
 		if (job.runs != trips)
 			return {.wrong = "a task did not run exactly once"};

@@ -144,6 +144,42 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
 	return end_ns - start_ns;
 }
 
+double time_alone(uint64_t operations, const std::function<void()> &work)
+{
+	uint64_t count = 0;
+	double ns = 0;
+
+	run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
+		double start_ns = thread_cpu_ns();
+
+		do {
+			work();
+			count += operations;
+		} while (!stop);
+		ns = thread_cpu_ns() - start_ns;
+	});
+	return ns / static_cast<double>(count);
+}
+
+double part_taken_by_others()
+{
+	unsigned places = placement::instance().places();
+	std::vector<double> taken(places);
+
+	run_crew(places, 30, [&](unsigned thread, const stop_flag &stop) {
+		double start_ns = now_ns();
+		double start_cpu_ns = thread_cpu_ns();
+
+		while (!stop) {
+		}
+
+		double cpu_ns = thread_cpu_ns() - start_cpu_ns;
+
+		taken[thread] = 1 - cpu_ns / std::max(now_ns() - start_ns, 1.0);
+	});
+	return *std::max_element(taken.begin(), taken.end());
+}
+
 double ns_per_tick()
 {
 	static const double measured = [] {

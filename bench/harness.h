@@ -95,7 +95,7 @@ class stop_flag
 	WEFT_LINE_ALIGNED std::atomic<bool> stop_{false};
 };
 
-/* What one thread of a crew does. It must not throw. */
+/* What one thread of a crew does, at least once though the time be up. It must not throw. */
 using crew_body = std::function<void(unsigned thread, const stop_flag &stop)>;
 
 /*
@@ -103,6 +103,15 @@ using crew_body = std::function<void(unsigned thread, const stop_flag &stop)>;
  * after the time. Returns the nanoseconds from the start to the end of the last thread.
  */
 double run_crew(unsigned threads, unsigned run_ms, const crew_body &body);
+
+/*
+ * One bound thread calls work(), which does this many operations, until the time is up. Returns its
+ * nanoseconds of CPU time for an operation.
+ */
+double time_alone(uint64_t operations, const std::function<void()> &work);
+
+/* The part (0 to 1) of the CPUs' time that other programs take at present, or the hypervisor. */
+double part_taken_by_others();
 
 inline double clock_ns(clockid_t clock)
 {

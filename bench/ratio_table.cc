@@ -149,11 +149,14 @@ void ratio_table::print_head() const
 void ratio_table::print_row(const group &group, const std::string &label, double ns,
 			    const contender &baseline, const contender &other)
 {
-	std::printf("  %-29s%11s  %-15s%11s%7s  %-15s%6s\n", label.c_str(),
-		    show(ns, group.unit).c_str(), baseline.name.c_str(),
-		    baseline.ns == 0 ? "" : show(baseline.ns, group.unit).c_str(),
-		    show_ratio(ns, baseline.ns).c_str(), other.name.c_str(),
-		    show_ratio(ns, other.ns).c_str());
+	std::printf("  %-29s%11s", label.c_str(), show(ns, group.unit).c_str());
+	if (baseline.ns != 0 || other.ns != 0)
+		std::printf("  %-15s%11s%7s", baseline.name.c_str(),
+			    show(baseline.ns, group.unit).c_str(),
+			    show_ratio(ns, baseline.ns).c_str());
+	if (other.ns != 0)
+		std::printf("  %-15s%6s", other.name.c_str(), show_ratio(ns, other.ns).c_str());
+	std::printf("\n");
 }
 
 void ratio_table::print_rows(const group &group, figure shown, const std::string &label) const

@@ -15,7 +15,6 @@
 #include <regex>
 #include <string>
 #include <sys/utsname.h>
-#include <thread>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -104,8 +103,8 @@ bool parse(int argc, char **argv, arguments &arguments)
 			i++;
 		} else {
 			std::fprintf(stderr,
-				     "weft bench: unknown option, or without a value: %s\n"
-				     "weft bench: --help says what there is\n",
+				     "weft bench: no option '%s', or not with that value; "
+				     "--help tells what there is\n",
 				     word.c_str());
 			return false;
 		}
@@ -150,26 +149,31 @@ void apply_filters(const std::vector<std::string> &filters)
 		      [](const bench::group &group) { return group.variants.empty(); });
 }
 
+/* One iteration is one measurement; its time is that of an element or operation. */
 void measure(benchmark::State &state, const bench::variant &variant)
 {
-	bench::result result;
+	for ([[maybe_unused]] auto iteration : state) {
+		bench::result result;
+		std::string wrong;
 
-	try {
-		result = variant.measure();
-	} catch (const std::exception &exception) {
-		state.SkipWithError(exception.what());
-		return;
-	}
-	if (result.wrong != nullptr) {
-		state.SkipWithError(result.wrong);
-		return;
-	}
-	/* One iteration is one measurement; its time is that of an element or operation. */
-	for ([[maybe_unused]] auto iteration : state)
+		try {
+			result = variant.measure();
+			if (result.wrong != nullptr)
+				wrong = result.wrong;
+		} catch (const std::exception &exception) {
+			wrong = exception.what();
+		}
+		/* Inside the loop: Google Benchmark 1.7 wants as many iterations of a failed one.
+		 */
+		if (!wrong.empty()) {
+			state.SkipWithError(wrong.c_str());
+			break;
+		}
 		state.SetIterationTime(result.ns * 1e-9);
-	state.SetItemsProcessed(1);
-	if (result.p99_ns != 0)
-		state.counters["p99_ns"] = result.p99_ns;
+		state.SetItemsProcessed(1);
+		if (result.p99_ns != 0)
+			state.counters["p99_ns"] = result.p99_ns;
+	}
 }
 
 const char *name_of(bench::role role)
@@ -226,15 +230,28 @@ std::string kernel()
 	return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
 }
 
+/* Says what makes the figures worth less. */
+void warn(int taken_percent)
+{
+	const bench::placement &placement = bench::placement::instance();
+
+	if (placement.places() == 1)
+		std::printf("only one CPU: threads take turns, and nothing is said of several\n");
+	if (!placement.trouble().empty())
+		std::printf("threads are not pinned (%s): the figures vary more\n",
+			    placement.trouble().c_str());
+	if (taken_percent > 10)
+		std::printf("others take %d %% of the CPUs: the figures are worth little\n",
+			    taken_percent);
+}
+
 /* Says what is measured, where and how, and puts it into the JSON, too. */
 void describe(const arguments &arguments)
 {
-	bench::placement &placement = bench::placement::instance();
+	const bench::placement &placement = bench::placement::instance();
 	const bench::settings &settings = bench::current_settings();
-
 	/* Also finds out whether threads can be bound. */
-	std::jthread([&placement] { placement.bind(0); }).join();
-
+	int taken_percent = static_cast<int>(100 * bench::part_taken_by_others());
 	std::string trouble = placement.trouble();
 	const char *additions = weft_counter_is_restartable() ? "restartable" : "atomic";
 
@@ -245,6 +262,7 @@ void describe(const arguments &arguments)
 	benchmark::AddCustomContext("flags", WEFT_BENCH_FLAGS);
 	benchmark::AddCustomContext("plan", placement.description());
 	benchmark::AddCustomContext("pinned", trouble.empty() ? "yes" : "no: " + trouble);
+	benchmark::AddCustomContext("percent_taken_by_others", std::to_string(taken_percent));
 	benchmark::AddCustomContext("counter_additions", additions);
 	benchmark::AddCustomContext("peers", arguments.peers ? bench::peers() : "not asked for");
 
@@ -256,10 +274,7 @@ void describe(const arguments &arguments)
 		settings.repetitions, settings.run_ms);
 	if (arguments.peers)
 		std::printf("peers: %s\n", bench::peers().c_str());
-	if (placement.places() == 1)
-		std::printf("only one CPU: threads take turns, and nothing is said of several\n");
-	if (!trouble.empty())
-		std::printf("threads are not pinned (%s): figures vary more\n", trouble.c_str());
+	warn(taken_percent);
 }
 
 int run(const arguments &arguments)

@@ -14,6 +14,7 @@ enum exit_status {
 /* argv[0] is "weft NAME", which begins each message; the rest are the command's own arguments. */
 typedef int command_function(int argc, char **argv);
 
+command_function bench_command;
 command_function topo_command;
 
 /* Writes the message and a newline to standard error; returns the status. */

@@ -15,6 +15,7 @@ static const struct command {
 	command_function *run;
 } commands[] = {
 	{"topo", "the machine as far as this process may use it, and a plan for it", topo_command},
+	{"bench", "how fast the structures are here, beside what a mutex does", bench_command},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
