@@ -14,7 +14,7 @@
 #include "must.h"
 
 #define WALKERS 3
-#define DEPTH   17
+#define NODES   131071 /* one less than a power of two */
 
 typedef struct node {
 	struct node *left, *right;
@@ -33,26 +33,13 @@ typedef struct forest {
 	WEFT_ATOMIC(long) open_branches;
 } forest;
 
-static node *grow(int depth)
+/* Links the nodes to a tree as deep as can be filled; its root is the first. */
+static void link_tree(node *nodes)
 {
-	node *root;
-
-	if (depth == 0)
-		return NULL;
-	root = malloc(sizeof(*root));
-	must(root == NULL ? ENOMEM : 0, "malloc");
-	root->left = grow(depth - 1);
-	root->right = grow(depth - 1);
-	return root;
-}
-
-static void fell(node *root)
-{
-	if (root == NULL)
-		return;
-	fell(root->left);
-	fell(root->right);
-	free(root);
+	for (size_t i = 0; i < NODES / 2; i++) {
+		nodes[i].left = &nodes[2 * i + 1];
+		nodes[i].right = &nodes[2 * i + 2];
+	}
 }
 
 static void leave_for_later(walker *self, node *branch)
@@ -104,16 +91,19 @@ int main(void)
 {
 	forest shared = {0};
 	pthread_t threads[WALKERS];
-	node *root = grow(DEPTH);
+	node *nodes = calloc(NODES, sizeof(*nodes));
 	unsigned long visited = 0;
 
+	if (nodes == NULL)
+		must(ENOMEM, "calloc");
+	link_tree(nodes);
 	for (unsigned i = 0; i < WALKERS; i++) {
 		shared.walkers[i].forest = &shared;
 		shared.walkers[i].index = i;
 		must(weft_deque_init(&shared.walkers[i].branches, 64), "weft_deque_init");
 	}
 	/* Nobody else runs yet: this thread may play the owner of the first deque. */
-	leave_for_later(&shared.walkers[0], root);
+	leave_for_later(&shared.walkers[0], nodes);
 	for (unsigned i = 0; i < WALKERS; i++)
 		must(pthread_create(&threads[i], NULL, walk, &shared.walkers[i]), "pthread_create");
 	for (unsigned i = 0; i < WALKERS; i++) {
@@ -124,6 +114,6 @@ int main(void)
 	for (unsigned i = 0; i < WALKERS; i++)
 		weft_deque_fini(&shared.walkers[i].branches);
 	printf("%lu nodes visited\n", visited);
-	fell(root);
+	free(nodes);
 	return 0;
 }
