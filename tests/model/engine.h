@@ -8,8 +8,8 @@
  *
  *   engine_hooks.c    what the compiler calls: each atomic and plain access of the checked code
  *   engine_memory.c   the C++20 memory model: which stores a load may read, what that makes visible
- *   engine_race.c     plain accesses: data races, freed memory
- *   engine_heap.c     malloc and its family
+ *   engine_race.c     data races
+ *   engine_heap.c     malloc and its family, freed memory
  *   engine_futex.c    sleeping, waking and the clock
  *   engine_history.c  linearizability
  *   engine_search.c   threads, and the choice of who runs next
@@ -75,7 +75,6 @@ enum engine_kind {
 	ENGINE_FENCE,
 	ENGINE_WAIT,
 	ENGINE_WAKE,
-	ENGINE_CLOCK,
 	ENGINE_JOIN,
 	/* only in traces */
 	ENGINE_WOKEN,
@@ -212,9 +211,6 @@ void engine_observe(uint64_t observation, bool is_newest);
 /* Whether the current thread has made the same observation twice since its last write. */
 bool engine_repeats(uint64_t observation);
 bool engine_surprise_left(void);
-void engine_spawn(void (*function)(void *argument), void *argument);
-void engine_abandon(void) __attribute__((noreturn));
-uint64_t engine_random(void);
 
 /* engine_states.c */
 void engine_states_clear(void);
@@ -252,7 +248,7 @@ void engine_fence(int order, const void *pc);
 /* A plain write to bytes that hold atomic objects. */
 void engine_memory_overwritten(uintptr_t address, size_t size);
 struct engine_location *engine_location(uintptr_t address, uint32_t size);
-/* Reads for futex: relaxed, but not behind `floor`. */
+/* The load itself, without a choice of who goes first. */
 engine_value engine_read(struct engine_location *location, int order, const void *pc);
 void engine_view_reset(struct engine_view *view);
 void engine_view_join(struct engine_view *into, const struct engine_view *from);
@@ -279,8 +275,7 @@ void engine_futex_start(void);
 /* engine_history.c */
 void engine_history_start(void);
 void engine_history_step(void);
-int engine_history_describe(int index, char *text, size_t size);
-void engine_history_print(void);
+void engine_history_describe(int index, char *text, size_t size);
 
 /* engine_fiber.c */
 void *engine_fiber_create(char *stack, size_t size, void (*entry)(void));

@@ -206,12 +206,11 @@ void model_assert_linearizable(const struct model_specification *wanted)
 	engine.inside = false;
 }
 
-int engine_history_describe(int index, char *text, size_t size)
+void engine_history_describe(int index, char *text, size_t size)
 {
 	if (specification.describe != NULL)
 		specification.describe(&operations[index], text, size);
 	else
 		snprintf(text, size, "operation %d(%ld)", operations[index].kind,
 			 operations[index].argument);
-	return operations[index].kind;
 }

@@ -47,7 +47,7 @@ static int starter = -1; /* the thread that waits for a new one to reach its fir
 static uint64_t random_state;
 static uint64_t pct_changes[16];
 
-uint64_t engine_random(void)
+static uint64_t random_next(void)
 {
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
@@ -65,7 +65,8 @@ static void switch_to(int to)
 	engine_fiber_switch(&engine.threads[from].context, engine.threads[to].context);
 }
 
-void engine_abandon(void)
+/* Ends this execution where it is. */
+static void __attribute__((noreturn)) abandon(void)
 {
 	engine.running = false;
 	engine_fiber_switch(&engine_self()->context, engine.home);
@@ -85,7 +86,7 @@ void model_fail(const char *format, ...)
 		fprintf(stderr, "model: outside of a scenario: %s\n", engine.result.message);
 		abort();
 	}
-	engine_abandon();
+	abandon();
 }
 
 /* Whether all recorded choices have been replayed, so that this is new ground. */
@@ -99,9 +100,9 @@ int engine_choose(int count)
 	if (count <= 1)
 		return 0;
 	if (engine.options.mode == ENGINE_RANDOM)
-		return (int)(engine_random() % (unsigned)count);
+		return (int)(random_next() % (unsigned)count);
 	if (engine.options.mode == ENGINE_PCT)
-		return engine_random() % 4 != 0 ? 0 : (int)(engine_random() % (unsigned)count);
+		return random_next() % 4 != 0 ? 0 : (int)(random_next() % (unsigned)count);
 	if (choice_count < choices_recorded) {
 		if (choices[choice_count].count != count)
 			model_fail("the scenario does not repeat: it has a choice of %d that was "
@@ -274,7 +275,7 @@ static int pick(const int *list, int count)
 		count = 1;
 	if (is_explored(list, count > 1)) {
 		engine.result.merged++;
-		engine_abandon();
+		abandon();
 	}
 
 	int picked = list[engine_choose(count)];
@@ -361,7 +362,7 @@ static void thread_entry(void)
 	if (engine.self == 0) {
 		if (engine.frozen == 0)
 			engine_heap_finish();
-		engine_abandon();
+		abandon();
 	}
 	thread->state = ENGINE_FINISHED;
 	engine_wrote();
@@ -392,7 +393,7 @@ static struct engine_thread *thread_create(int index, void (*function)(void *), 
 	thread->open_call = -1;
 	thread->calls_returned = 0;
 	thread->heap_used = 0;
-	thread->priority = (int)(engine_random() % 1000) + 1;
+	thread->priority = (int)(random_next() % 1000) + 1;
 	engine_view_reset(&thread->now);
 	engine_view_reset(&thread->acquired);
 	engine_view_reset(&thread->released);
@@ -400,7 +401,7 @@ static struct engine_thread *thread_create(int index, void (*function)(void *), 
 	return thread;
 }
 
-void engine_spawn(void (*function)(void *), void *argument)
+static void spawn(void (*function)(void *), void *argument)
 {
 	struct engine_thread *parent = engine_self();
 	int index = engine.thread_count;
@@ -427,7 +428,7 @@ void engine_spawn(void (*function)(void *), void *argument)
 void model_thread(void (*function)(void *argument), void *argument)
 {
 	engine.inside = true;
-	engine_spawn(function, argument);
+	spawn(function, argument);
 	engine.inside = false;
 }
 
@@ -473,7 +474,7 @@ static void execute(void)
 	random_state = engine_mix(engine.options.seed + 1, engine.result.executions) | 1;
 	for (int i = 0; i < engine.options.pct_depth - 1; i++)
 		pct_changes[i] =
-			engine_random() % (engine.result.longest == 0 ? 50 : engine.result.longest);
+			random_next() % (engine.result.longest == 0 ? 50 : engine.result.longest);
 	choice_count = 0;
 	starter = -1;
 	engine.thread_count = 1;
