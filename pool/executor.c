@@ -91,13 +91,12 @@ int weft_task_wait(weft_task *task, weft_deadline deadline)
 {
 	int error;
 
-	/* relaxed: only whether it was ever submitted; the wait acquires. */
-	if (task == NULL || (atomic_load_explicit(&task->state_, memory_order_relaxed) &
-			     WEFT_TASK_STATE_MASK_) == WEFT_TASK_IDLE_)
+	if (task == NULL)
 		return -EINVAL;
 	error = weft_worker_wait_for_(task, deadline);
 	if (error != 0)
 		return error;
+	/* relaxed: the wait has seen it with acquire. */
 	return (atomic_load_explicit(&task->state_, memory_order_relaxed) &
 		WEFT_TASK_STATE_MASK_) == WEFT_TASK_CANCELED_
 		       ? -ECANCELED

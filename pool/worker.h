@@ -116,7 +116,8 @@ uint32_t weft_worker_spin_ns_(const weft_pool *pool);
 /* Tells all workers that the phase has changed. */
 void weft_worker_wake_all_(weft_pool *pool);
 
-/* Waits for a task that was submitted. Returns 0 (it ended), -ETIMEDOUT or -EDEADLK. */
+/* Waits for a task. Returns 0 (it ended), -ETIMEDOUT, -EDEADLK, or -EINVAL (it is not submitted).
+ */
 int weft_worker_wait_for_(weft_task *task, weft_deadline deadline);
 
 /* Takes a queued task out of the race between worker and canceler. Returns whether it was queued.*/

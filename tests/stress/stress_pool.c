@@ -57,6 +57,27 @@ static void work_for(uint64_t ns)
 		weft_cpu_relax();
 }
 
+int __real_sched_getcpu(void);
+int __wrap_sched_getcpu(void);
+
+/* Of a thread that lurks: the pool that it submits to, and how long it waits after its closing. */
+static _Thread_local weft_pool *lurks_at;
+static _Thread_local uint64_t lurks_ns;
+
+/* The library calls this between the look whether the pool is open and the handing over. */
+int __wrap_sched_getcpu(void)
+{
+	weft_pool *pool = lurks_at;
+
+	lurks_at = NULL;
+	if (pool != NULL) {
+		while (atomic_load(&pool->phase) == WEFT_POOL_OPEN_)
+			sched_yield();
+		work_for(lurks_ns);
+	}
+	return __real_sched_getcpu();
+}
+
 /* Submitters against shutdown. */
 typedef struct race {
 	stress_crew crew;
@@ -155,9 +176,15 @@ static void *race_main(void *argument)
 			stress_fail(&in->crew, "a pool did not shut down");
 		return NULL;
 	}
-	/* An end for a closer that is kept waiting. */
-	for (int i = 0; i < 2000 && error == 0; i++)
+	/* The last submission is made while workers close their inboxes. */
+	for (uint64_t i = seeded_random_below(&self->random, 2000); i > 0 && error == 0; i--)
 		error = race_submit(self);
+	lurks_at = in->pool;
+	lurks_ns = seeded_random_below(&self->random,
+				       (uint64_t)1 << seeded_random_below(&self->random, 17));
+	if (error == 0)
+		error = race_submit(self);
+	lurks_at = NULL;
 	if (error != 0 && error != -EPIPE)
 		stress_fail(&in->crew, "a submission failed, but not because of the end");
 	return NULL;
@@ -666,6 +693,8 @@ int main(void)
 	};
 
 	static_assert(sizeof(tests) / sizeof(tests[0]) == TESTS, "each test has its share of time");
+	/* What hangs where nobody looks has failed, too. */
+	alarm(120 + 4 * (unsigned)((stress_deadline_ns(1) - stress_now_ns()) / WEFT_SECONDS));
 	seed = seeded_random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

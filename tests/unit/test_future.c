@@ -52,7 +52,7 @@ static uint32_t state_of(weft_future *future)
 	return atomic_load(&((weft_task *)future)->state_);
 }
 
-/* What a function does: its end, and where it is held, unless NULL, before. */
+/* What a function does: the value it stores, where it is held then unless NULL, and its end. */
 typedef struct script {
 	gate *at;
 	int error;
@@ -66,10 +66,10 @@ static int follow(void *argument, void **value)
 
 	must(*value == NULL);
 	atomic_fetch_add(&self->runs, 1);
-	if (self->at != NULL)
-		gate_pass(self->at);
 	if (self->value != NULL)
 		*value = self->value;
+	if (self->at != NULL)
+		gate_pass(self->at);
 	return self->error;
 }
 

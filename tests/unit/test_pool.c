@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of pool/pool: how a pool is made, where its workers run, how they sleep and are woken, and
- * how it ends.
+ * Tests of pool/pool: how a pool is made, where its workers run, and how they sleep and are woken.
+ * How it ends: test_pool_shutdown.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -314,19 +314,18 @@ static void says_when_it_is_not_pinned(void **state)
 static void workers_block_all_signals(void **state)
 {
 	static placed_task tasks[MANY];
-	sigset_t before, after;
+	sigset_t mine, after, saved;
 	weft_pool *pool;
 
 	(void)state;
 	/* The caller's own mask stays as it was, whatever it was. */
-	sigemptyset(&before);
-	sigaddset(&before, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &before, NULL);
-	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	sigemptyset(&mine);
+	sigaddset(&mine, SIGUSR1);
+	pthread_sigmask(SIG_SETMASK, &mine, &saved);
 	pool = pool_of(MANY, 0);
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	for (int number = 1; number <= SIGRTMAX; number++)
-		assert_int_equal(sigismember(&after, number), sigismember(&before, number));
+		assert_int_equal(sigismember(&after, number), sigismember(&mine, number));
 	ask_all(pool, NULL, tasks);
 	for (unsigned i = 0; i < MANY; i++) {
 		for (int number = 1; number < 32; number++)
@@ -336,9 +335,7 @@ static void workers_block_all_signals(void **state)
 			assert_int_equal(sigismember(&tasks[i].mask, number), 1);
 	}
 	weft_pool_destroy(pool);
-	sigemptyset(&before);
-	sigaddset(&before, SIGUSR1);
-	pthread_sigmask(SIG_UNBLOCK, &before, NULL);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 }
 
 static uint64_t cpu_time_ns(void)
@@ -401,295 +398,45 @@ static void submission_wakes_one_worker(void **state)
 	weft_pool_destroy(pool);
 }
 
-/* While a worker looks around a submission wakes none: that one will come upon it. */
+/* While somebody looks for work a submission wakes nobody: who looks will come upon it. */
 static void submission_wakes_nobody_while_somebody_looks(void **state)
 {
-	weft_pool *pool = pool_of(1, WEFT_FOREVER);
+	weft_pool *pool = pool_of(MANY, 1);
+	weft_pool_statistics before;
 
 	(void)state;
-	while (atomic_load(&pool->searching) == 0)
-		sched_yield();
+	pool_await_rest(pool);
+	before = statistics_of(pool);
+	/* The test itself is who looks. */
+	atomic_fetch_add(&pool->searching, 1);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	assert_int_equal(statistics_of(pool).woken, before.woken);
+	assert_int_equal(atomic_load(&runs), 0);
+	atomic_fetch_sub(&pool->searching, 1);
+	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
+	await_runs(11);
+	weft_pool_destroy(pool);
+}
+
+/* Nor does it where all spin. */
+static void spinning_workers_do_not_sleep(void **state)
+{
+	weft_pool *pool = pool_of(2, WEFT_FOREVER);
+
+	(void)state;
 	for (long i = 0; i < 200; i++) {
 		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
 		await_runs(i + 1);
 	}
 	assert_int_equal(statistics_of(pool).woken, 0);
 	assert_int_equal(statistics_of(pool).parked, 0);
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
 	weft_pool_destroy(pool);
 }
-
-/* Workers that would spin for ever do not keep a pool from ending. */
-static void spinning_workers_shut_down(void **state)
-{
-	(void)state;
-	for (unsigned workers = 1; workers <= MANY; workers += 4) {
-		for (int how = 0; how < 2; how++) {
-			weft_pool *pool = pool_of(workers, WEFT_FOREVER);
-			gate_task holder;
-			gate at = {0};
-
-			gate_hold(pool, &at, &holder, 1);
-			assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, WEFT_NOW),
-					 -ETIMEDOUT);
-			gate_let_go(&at, &holder, 1);
-			assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, guard()), 0);
-			assert_int_equal(weft_pool_destroy(pool), 0);
-		}
-	}
-}
-
-static void assert_closed(weft_pool *pool)
-{
-	weft_future *future = NULL;
-	weft_task task;
-
-	weft_task_init(&task, gate_task_run);
-	assert_int_equal(weft_spawn(pool, count_run, NULL), -EPIPE);
-	assert_int_equal(weft_task_submit(pool, &task), -EPIPE);
-	assert_int_equal(weft_task_wait(&task, WEFT_NOW), -EINVAL);
-	assert_int_equal(weft_submit(pool, answer, NULL, &future), -EPIPE);
-	assert_null(future);
-}
-
-static void shutdown_refuses_nonsense(void **state)
-{
-	weft_pool *pool = pool_of(1, 0);
-
-	(void)state;
-	assert_int_equal(weft_pool_shutdown(NULL, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), -EINVAL);
-	assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)2, WEFT_NOW), -EINVAL);
-	assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)-1, WEFT_NOW), -EINVAL);
-	/* It is still open. */
-	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
-	await_runs(1);
-	assert_int_equal(weft_pool_destroy(pool), 0);
-	assert_int_equal(weft_pool_destroy(NULL), 0);
-}
-
-static void shutdown_may_be_repeated(void **state)
-{
-	(void)state;
-	for (int how = 0; how < 2; how++) {
-		weft_pool *pool = pool_of(2, 1);
-
-		assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, guard()), 0);
-		assert_closed(pool);
-		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), 0);
-		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW), 0);
-		assert_int_equal(statistics_of(pool).submitted, 0);
-		assert_int_equal(weft_pool_workers(pool), 2);
-		assert_int_equal(weft_pool_destroy(pool), 0);
-	}
-}
-
-static void shutdown_returns_at_its_deadline(void **state)
-{
-	weft_pool *pool = pool_of(2, 1);
-	gate_task holder;
-	gate at = {0};
-
-	(void)state;
-	gate_hold(pool, &at, &holder, 1);
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW), -ETIMEDOUT);
-	assert_closed(pool);
-
-	weft_deadline deadline = weft_after(2 * WEFT_MILLISECONDS);
-
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, deadline), -ETIMEDOUT);
-	assert_true(weft_now() >= deadline);
-	gate_let_go(&at, &holder, 1);
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
-	assert_int_equal(statistics_of(pool).run, 1);
-	weft_pool_destroy(pool);
-}
-
-/* A tree of spawned calls, some levels deep. */
-static weft_pool *tree_pool;
-static gate tree_gate;
-
-static void grow_tree(void *levels)
-{
-	uintptr_t below = (uintptr_t)levels;
-
-	gate_pass(&tree_gate);
-	atomic_fetch_add(&runs, 1);
-	for (int i = 0; below > 0 && i < 3; i++)
-		must(weft_spawn(tree_pool, grow_tree, (void *)(below - 1)) == 0);
-}
-
-static void drain_runs_what_tasks_submit_meanwhile(void **state)
-{
-	(void)state;
-	for (unsigned workers = 1; workers <= MANY; workers += 4) {
-		reset_runs(NULL);
-		memset((void *)&tree_gate, 0, sizeof(tree_gate));
-		tree_pool = pool_of(workers, workers % 8);
-		assert_int_equal(weft_spawn(tree_pool, grow_tree, (void *)7), 0);
-		gate_await(&tree_gate, 1);
-		assert_int_equal(weft_pool_shutdown(tree_pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
-				 -ETIMEDOUT);
-		assert_closed(tree_pool);
-		gate_open(&tree_gate);
-		assert_int_equal(weft_pool_shutdown(tree_pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
-		/* 3^0 + 3^1 + ... + 3^7. */
-		assert_int_equal(atomic_load(&runs), 3280);
-		assert_int_equal(statistics_of(tree_pool).submitted, 3280);
-		assert_int_equal(statistics_of(tree_pool).run, 3280);
-		weft_pool_destroy(tree_pool);
-	}
-}
-
-static void destroy_drains(void **state)
-{
-	(void)state;
-	for (unsigned workers = 1; workers <= MANY; workers += 4) {
-		weft_pool *pool = pool_of(workers, 1);
-		gate_task holder;
-		gate at = {0};
-
-		reset_runs(NULL);
-		gate_hold(pool, &at, &holder, 1);
-		for (int i = 0; i < 5000; i++)
-			assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
-		gate_let_go(&at, &holder, 1);
-		assert_int_equal(weft_pool_destroy(pool), 0);
-		assert_int_equal(atomic_load(&runs), 5000);
-	}
-}
-
-/* Held at a gate, then tries to submit in each way, and to close its own pool. */
-typedef struct inner_task {
-	weft_task task;
-	weft_pool *pool;
-	gate *at;
-	int spawned, submitted, placed, shut, aborted, destroyed;
-	weft_task inside;
-} inner_task;
 
 static void nothing(weft_task *task)
 {
 	(void)task;
-}
-
-static void inner_task_run(weft_task *task)
-{
-	inner_task *self = (inner_task *)task;
-	weft_future *future = NULL;
-
-	gate_pass(self->at);
-	self->shut = weft_pool_shutdown(self->pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW);
-	self->aborted = weft_pool_shutdown(self->pool, WEFT_SHUTDOWN_ABORT, WEFT_FOREVER);
-	self->destroyed = weft_pool_destroy(self->pool);
-	weft_task_init(&self->inside, nothing);
-	self->spawned = weft_spawn(self->pool, count_run, NULL);
-	self->placed = weft_task_submit(self->pool, &self->inside);
-	self->submitted = weft_submit(self->pool, answer, NULL, &future);
-	weft_future_release(future);
-}
-
-static void inner_task_init(inner_task *self, weft_pool *pool, gate *at)
-{
-	memset((void *)self, 0, sizeof(*self));
-	weft_task_init(&self->task, inner_task_run);
-	self->pool = pool;
-	self->at = at;
-}
-
-static void workers_cannot_end_their_pool(void **state)
-{
-	weft_pool *pool = pool_of(2, 0);
-	inner_task task;
-	gate at = {0};
-
-	(void)state;
-	inner_task_init(&task, pool, &at);
-	gate_open(&at);
-	assert_int_equal(weft_task_submit(pool, &task.task), 0);
-	assert_int_equal(weft_task_wait(&task.task, guard()), 0);
-	assert_int_equal(task.shut, -EDEADLK);
-	assert_int_equal(task.aborted, -EDEADLK);
-	assert_int_equal(task.destroyed, -EDEADLK);
-	/* And nothing has changed. */
-	assert_int_equal(task.spawned, 0);
-	assert_int_equal(task.placed, 0);
-	assert_int_equal(task.submitted, 0);
-	assert_int_equal(weft_task_wait(&task.inside, guard()), 0);
-	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
-	await_runs(2);
-	weft_pool_destroy(pool);
-}
-
-/* Turns a drain into an abort where the round is odd. */
-static void abort_cancels_what_has_not_begun(void **state)
-{
-	(void)state;
-	for (int round = 0; round < 4; round++) {
-		weft_pool *pool = pool_of(round < 2 ? 1 : 4, 1);
-		gate_task holders[3];
-		inner_task inner;
-		weft_task queued[100];
-		gate at = {0};
-		uint32_t held = round < 2 ? 0 : 3;
-
-		reset_runs(NULL);
-		gate_hold(pool, &at, holders, held);
-		inner_task_init(&inner, pool, &at);
-		assert_int_equal(weft_task_submit(pool, &inner.task), 0);
-		gate_await(&at, held + 1);
-		for (int i = 0; i < 100; i++) {
-			weft_task_init(&queued[i], nothing);
-			assert_int_equal(weft_task_submit(pool, &queued[i]), 0);
-			assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
-		}
-		if (round % 2 == 1)
-			assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
-					 -ETIMEDOUT);
-		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW),
-				 -ETIMEDOUT);
-		/* An abort stays one. */
-		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
-				 -ETIMEDOUT);
-		assert_closed(pool);
-		gate_let_go(&at, holders, held);
-		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
-		assert_int_equal(weft_task_wait(&inner.task, WEFT_NOW), 0);
-		assert_int_equal(inner.spawned, -EPIPE);
-		assert_int_equal(inner.placed, -EPIPE);
-		assert_int_equal(inner.submitted, -EPIPE);
-		for (int i = 0; i < 100; i++)
-			assert_int_equal(weft_task_wait(&queued[i], WEFT_NOW), -ECANCELED);
-		assert_int_equal(atomic_load(&runs), 0);
-		assert_int_equal(statistics_of(pool).run, held + 1);
-		assert_int_equal(statistics_of(pool).canceled, 200);
-		assert_int_equal(statistics_of(pool).submitted, held + 201);
-		weft_pool_destroy(pool);
-	}
-}
-
-static void *shut_down(void *pool)
-{
-	must(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()) == 0);
-	return NULL;
-}
-
-static void several_threads_may_shut_down(void **state)
-{
-	weft_pool *pool = pool_of(2, 1);
-	pthread_t threads[4];
-	gate_task holder;
-	gate at = {0};
-
-	(void)state;
-	gate_hold(pool, &at, &holder, 1);
-	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, shut_down, pool), 0);
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW), -ETIMEDOUT);
-	gate_let_go(&at, &holder, 1);
-	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
-	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	weft_pool_destroy(pool);
 }
 
 /* A worker of one pool may do with another pool what any thread may. */
@@ -744,15 +491,7 @@ int main(void)
 		cmocka_unit_test_setup(idle_pool_uses_no_cpu, reset_runs),
 		cmocka_unit_test_setup(submission_wakes_one_worker, reset_runs),
 		cmocka_unit_test_setup(submission_wakes_nobody_while_somebody_looks, reset_runs),
-		cmocka_unit_test(spinning_workers_shut_down),
-		cmocka_unit_test_setup(shutdown_refuses_nonsense, reset_runs),
-		cmocka_unit_test(shutdown_may_be_repeated),
-		cmocka_unit_test(shutdown_returns_at_its_deadline),
-		cmocka_unit_test(drain_runs_what_tasks_submit_meanwhile),
-		cmocka_unit_test(destroy_drains),
-		cmocka_unit_test_setup(workers_cannot_end_their_pool, reset_runs),
-		cmocka_unit_test(abort_cancels_what_has_not_begun),
-		cmocka_unit_test(several_threads_may_shut_down),
+		cmocka_unit_test_setup(spinning_workers_do_not_sleep, reset_runs),
 		cmocka_unit_test_setup(pools_may_be_used_within_pools, reset_runs),
 	};
 
