@@ -55,6 +55,22 @@ static const struct model_scenario scenarios[] = {
 		.expect = "not linearizable",
 	},
 	{
+		.name = "spsc_queue: \"empty\" is linearizable in real time, were all stores seen "
+			"at once",
+		.run = fifo_scenario_weak_full,
+		.argument = SHAPE(.capacity = 2, .threads = {"ppp", "ccc"}),
+		.real_time = true,
+		.preemptions = 4,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "spsc_queue: in real time a store may be seen late",
+		.run = fifo_scenario_weak_full,
+		.argument = SHAPE(.capacity = 2, .threads = {"ppp", "ccc"}),
+		.real_time = true,
+		.expect = "not linearizable",
+	},
+	{
 		.name = "spsc_queue: each side goes on when the other is frozen",
 		.run = fifo_scenario_weak_full,
 		.argument = SHAPE(.capacity = 2, .threads = {"ppp", "ccc"}),
