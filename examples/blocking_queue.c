@@ -52,6 +52,9 @@ static void push(shop *self, order pushed)
 		weft_eventcount_wait(&self->not_full, key, 5 * WEFT_MICROSECONDS, WEFT_FOREVER);
 	}
 	weft_eventcount_notify_one(&self->not_empty);
+	/* See pop: who was told of room may have found it where it could not be used yet. */
+	if (orders_size(&self->queue) < orders_capacity(&self->queue))
+		weft_eventcount_notify_one(&self->not_full);
 }
 
 /* Waits for an order as long as it takes. */
@@ -69,6 +72,11 @@ static order pop(shop *self)
 		weft_eventcount_wait(&self->not_empty, key, 5 * WEFT_MICROSECONDS, WEFT_FOREVER);
 	}
 	weft_eventcount_notify_one(&self->not_full);
+	/* A consumer that was woken may have found a slot before this one that its producer had
+	 * taken and not yet filled: "empty", and back to sleep (see mpmc_queue.h). So whoever gets
+	 * an order passes the word on when there are more. */
+	if (orders_size(&self->queue) > 0)
+		weft_eventcount_notify_one(&self->not_empty);
 	return popped;
 }
 

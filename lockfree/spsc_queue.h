@@ -18,7 +18,8 @@
  *     weft_spsc_queue_try_pop, ..._batch       one consumer  wait-free  no      no
  *     weft_spsc_queue_size, _capacity          any           wait-free  no      no
  *
- * "Full" and "empty" are exact: linearizable.
+ * "Full" and "empty" are exact, each in itself: linearizable. (Not both in one history: a push that
+ * has returned may not be seen yet by a pop that answers "empty", as with any two plain stores.)
  * Memory: capacity * element_size bytes, rounded up to lines.
  */
 

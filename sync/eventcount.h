@@ -14,6 +14,14 @@
  *             }
  *             weft_eventcount_wait(&ec, key, spin_ns, deadline);
  *     }
+ *     if (weft_mpmc_queue_size(&queue) > 0)
+ *             weft_eventcount_notify_one(&ec);
+ *
+ * The last two lines are for several consumers with notify_one. The queue's "empty" may be said of
+ * a slot that is taken and not yet filled, while later ones are full: the thread that was woken
+ * sleeps again, and its notification is used up. Who gets an element therefore passes the word on.
+ * (The model checker found this, and passes what stands here.) With notify_all, or one consumer,
+ * or a condition that is exact, they are not needed.
  *
  * When not to use it: when the waiter is known (weft_parker), or for a single word
  * (weft_park_while).
