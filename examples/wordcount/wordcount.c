@@ -11,6 +11,10 @@
 
 #include "three_ways.h"
 
+/* The build says where weft's sources are. */
+#ifndef WEFT_SOURCE_ROOT
+#define WEFT_SOURCE_ROOT "."
+#endif
 #define LICENSES  "/usr/share/common-licenses"
 #define TOP_WORDS 10
 
