@@ -20,14 +20,14 @@ typedef struct chunk_task {
 	uint64_t submitted_ns;
 } chunk_task;
 
-/* One count with a pool: what differs between pools, the tasks (a ring), the parts of the result.
- */
+/* One count with a pool. */
 typedef struct pool_count {
 	const counting_plan *counting;
+	/* What differs between the pools. */
 	int (*submit)(struct pool_count *count, chunk_task *task);
 	int (*wait)(struct pool_count *count, chunk_task *task);
-	counting_part *parts;
-	chunk_task *tasks;
+	counting_part *parts; /* one for each worker */
+	chunk_task *tasks;    /* a ring of as many as may be in flight */
 	unsigned workers;
 	unsigned flying;
 	/* condvar_pool: the task that feeds the others, the worker it runs on, and its result. */
