@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -297,10 +299,17 @@ static void survives_large_indices(void **state)
 	}
 }
 
+/* Whose turn it is, or that the other thread has had it. */
+enum {
+	TURN_OF_THIEF,
+	TURN_OF_OTHER,
+	TURN_OVER
+};
+
 /*
  * A steal that is interrupted between its look at the indices and its exchange. The slots lie on a
  * page that may not be read, so that the load of the element raises a signal; its handler opens the
- * page and does what another thread could do at that moment.
+ * page and waits until another thread has done what it does.
  */
 static struct interrupted {
 	weft_deque deque;
@@ -308,11 +317,32 @@ static struct interrupted {
 	weft_deque_ring_ *ring;     /* ours; its slots begin with the second page */
 	unsigned char *pages;
 	size_t page_bytes;
-	void (*other_thread)(void);
+	atomic_int turn;
+	void (*other_does)(void);
+	pthread_t other;
 	/* What the other thread got. */
 	void *taken;
 	int result;
 } interrupted;
+
+static void wait_for_turn(int wanted)
+{
+	while (atomic_load_explicit(&interrupted.turn, memory_order_acquire) != wanted)
+		sched_yield();
+}
+
+static void pass_turn(int next)
+{
+	atomic_store_explicit(&interrupted.turn, next, memory_order_release);
+}
+
+static void *be_other(void *unused)
+{
+	wait_for_turn(TURN_OF_OTHER);
+	interrupted.other_does();
+	pass_turn(TURN_OVER);
+	return unused;
+}
 
 static void open_page(int signal_number)
 {
@@ -320,16 +350,17 @@ static void open_page(int signal_number)
 	if (mprotect(interrupted.pages + interrupted.page_bytes, interrupted.page_bytes,
 		     PROT_READ | PROT_WRITE) != 0)
 		_exit(1);
-	interrupted.other_thread();
+	pass_turn(TURN_OF_OTHER);
+	wait_for_turn(TURN_OVER);
 }
 
 /* Makes the deque, with the elements 1 and 2 inside. */
-static void interrupted_init(void (*other_thread)(void))
+static void interrupted_init(void (*other_does)(void))
 {
 	struct interrupted *self = &interrupted;
 
 	memset((void *)self, 0, sizeof(*self));
-	self->other_thread = other_thread;
+	self->other_does = other_does;
 	self->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	self->pages = mmap(NULL, 2 * self->page_bytes, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -341,6 +372,7 @@ static void interrupted_init(void (*other_thread)(void))
 	atomic_store_explicit(&self->deque.ring_, self->ring, memory_order_relaxed);
 	push_number(&self->deque, 1);
 	push_number(&self->deque, 2);
+	assert_int_equal(pthread_create(&self->other, NULL, be_other, NULL), 0);
 }
 
 /* Returns what the steal does, which the other thread interrupts. */
@@ -355,6 +387,10 @@ static int interrupted_steal(void **element)
 	int result = weft_deque_steal(&interrupted.deque, element);
 
 	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	/* Lest the other waits for ever, where nothing has interrupted the steal. */
+	if (atomic_load_explicit(&interrupted.turn, memory_order_relaxed) == TURN_OF_THIEF)
+		pass_turn(TURN_OF_OTHER);
+	pthread_join(interrupted.other, NULL);
 	return result;
 }
 
@@ -396,7 +432,7 @@ static void owner_that_grows(void)
 	uintptr_t next = 3;
 
 	while (ring_of(&interrupted.deque) == interrupted.ring)
-		push_number(&interrupted.deque, next++);
+		weft_deque_push(&interrupted.deque, (void *)next++);
 }
 
 /* The thief looks at a ring that the owner has outgrown meanwhile. */
