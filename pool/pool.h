@@ -50,8 +50,9 @@ typedef struct weft_pool_options {
 	bool unpinned;
 	/*
 	 * How long a worker looks around, and a thread that waits for a task spins, before it
-	 * sleeps. 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each other
-	 * is in vain. For sleeping at once say 1.
+	 * sleeps; the thread, an eighth of that when all workers were busy as it submitted.
+	 * 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each other is in
+	 * vain. For sleeping at once say 1.
 	 */
 	uint64_t spin_ns;
 } weft_pool_options;

@@ -34,6 +34,8 @@ enum {
 	TICKS_PER_OLDEST = 64,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
+	/* A thread that waits spins for this part of the budget only when all workers are busy. */
+	SPIN_PART_WHEN_BUSY = 8,
 };
 
 _Thread_local weft_worker_ *weft_worker_current_;
@@ -443,7 +445,15 @@ int weft_worker_send_(weft_pool *pool, weft_task *task)
 
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 {
-	return pool->spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)pool->spin_ns;
+	uint64_t spin_ns = pool->spin_ns;
+
+	/* With all workers busy the task begins when another has ended, and the waiting thread may
+	 * be what keeps a worker from its CPU.
+	 * relaxed: a guess. */
+	if (atomic_load_explicit(&pool->searching, memory_order_relaxed) == 0 &&
+	    find_idle(pool, 0) < 0)
+		spin_ns /= SPIN_PART_WHEN_BUSY;
+	return spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)spin_ns;
 }
 
 void weft_worker_wake_all_(weft_pool *pool)

@@ -110,7 +110,7 @@ void *weft_worker_main_(void *worker);
 /* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
 int weft_worker_send_(weft_pool *pool, weft_task *task);
 
-/* How long a thread that waits for a task of this pool spins. */
+/* How long a thread spins that waits for a task which is submitted to this pool now. */
 uint32_t weft_worker_spin_ns_(const weft_pool *pool);
 
 /* Tells all workers that the phase has changed. */

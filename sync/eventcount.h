@@ -71,7 +71,7 @@ WEFT_API int weft_eventcount_wait(weft_eventcount *eventcount, uint32_t key, uin
 
 /*
  * Wakes one thread, or all threads, that wait now or have prepared to. The caller has made the
- * condition true before, with whatever memory order.
+ * condition true before, with whatever memory order. The eventcount must live until this returns.
  * Threads: any. Progress: wait-free; enters the kernel only when somebody waits.
  */
 WEFT_API void weft_eventcount_notify_one(weft_eventcount *eventcount);
