@@ -114,7 +114,8 @@ template <class Queue> class queue_scenarios
 		return {.ns = ns};
 	}
 
-	/* Each producer pushes until the time is up, the consumers pop until nothing is left. */
+	/* Producers push and consumers pop until the time is up; what is then left is only counted.
+	 */
 	template <bool Batches> static result stream(unsigned producers, unsigned consumers)
 	{
 		Queue queue(queue_capacity);
@@ -126,19 +127,20 @@ template <class Queue> class queue_scenarios
 
 		double ns = run_crew(threads, current_settings().run_ms * turns,
 				     [&](unsigned thread, const stop_flag &stop) {
+					     tally &mine = tallies[thread];
+
 					     if (thread >= producers) {
-						     tallies[thread] =
-							     consume<Batches>(queue, source);
+						     mine = consume<Batches>(queue, source, stop);
 					     } else {
-						     tallies[thread] =
-							     produce<Batches>(queue, thread, stop);
+						     mine = produce<Batches>(queue, thread, stop);
 						     source.producer_done(queue);
 					     }
 				     });
 		tally in = total(tallies, 0, producers);
 		tally out = total(tallies, producers, threads);
+		tally left = rest(queue);
 
-		if (in.count != out.count || in.sum != out.sum)
+		if (in.count != out.count + left.count || in.sum != out.sum + left.sum)
 			return {.wrong = "what came out is not what went in"};
 		return {.ns = ns / static_cast<double>(out.count)};
 	}
@@ -191,18 +193,51 @@ template <class Queue> class queue_scenarios
 		}
 	}
 
-	template <class End> static void push_all(End &end, const uint64_t *elements, size_t count)
+	/* Returns how many of the elements it pushed; one that waits by itself pushes one. */
+	template <bool Batches, class End>
+	static size_t push_once(End &end, const uint64_t *elements, size_t count)
+	{
+		if constexpr (waits_by_itself<End>) {
+			end.push(*elements);
+			return 1;
+		} else if constexpr (Batches) {
+			return end.try_push_batch(elements, count);
+		} else {
+			return end.try_push(*elements) ? 1 : 0;
+		}
+	}
+
+	/* Returns how many elements it popped; one that waits by itself pops one, until closed. */
+	template <bool Batches, class End> static size_t pop_once(End &end, uint64_t *elements)
+	{
+		if constexpr (waits_by_itself<End>)
+			return end.pop(*elements) ? 1 : 0;
+		else if constexpr (Batches)
+			return end.try_pop_batch(elements, batch_size);
+		else
+			return end.try_pop(*elements) ? 1 : 0;
+	}
+
+	/* Returns how many were pushed: fewer than all when the time is up and the queue full. */
+	template <bool Batches, class End>
+	static size_t push_all(End &end, const uint64_t *elements, const stop_flag &stop)
 	{
 		patience patience;
+		size_t pushed = 0;
 
-		while (count > 0) {
-			size_t pushed = end.try_push_batch(elements, count);
+		while (pushed < batch_size) {
+			size_t count =
+				push_once<Batches>(end, elements + pushed, batch_size - pushed);
 
-			if (pushed == 0)
+			pushed += count;
+			if (count > 0)
+				patience.succeeded();
+			else if (stop)
+				break;
+			else
 				patience.failed();
-			elements += pushed;
-			count -= pushed;
 		}
+		return pushed;
 	}
 
 	template <bool Batches>
@@ -210,64 +245,63 @@ template <class Queue> class queue_scenarios
 	{
 		typename ends<Queue>::producer in(queue);
 		uint64_t next = static_cast<uint64_t>(thread + 1) << 40;
-		patience patience;
 		tally mine;
 
 		do {
 			std::array<uint64_t, batch_size> elements;
 
-			for (uint64_t &element : elements) {
+			for (uint64_t &element : elements)
 				element = next++;
-				mine.sum += element;
-				if constexpr (!Batches)
-					push(in, element, patience);
-			}
-			if constexpr (Batches)
-				push_all(in, elements.data(), batch_size);
-			mine.count += batch_size;
+
+			size_t pushed = push_all<Batches>(in, elements.data(), stop);
+
+			for (size_t i = 0; i < pushed; i++)
+				mine.sum += elements[i];
+			mine.count += pushed;
 		} while (!stop);
 		return mine;
 	}
 
-	/* Returns how many elements there are; 0: there will be no more. */
-	template <bool Batches, class End>
-	static size_t pop(End &end, uint64_t *elements, const source &source, patience &patience)
-	{
-		if constexpr (waits_by_itself<End>) {
-			return end.pop(*elements) ? 1 : 0;
-		} else {
-			for (bool dry = false;;) {
-				size_t count = 0;
-
-				if constexpr (Batches)
-					count = end.try_pop_batch(elements, batch_size);
-				else
-					count = end.try_pop(*elements) ? 1 : 0;
-				if (count > 0)
-					patience.succeeded();
-				if (count > 0 || dry)
-					return count;
-				/* When it is, what was pushed before is there: look once more. */
-				dry = source.dry();
-				if (!dry)
-					patience.failed();
-			}
-		}
-	}
-
-	template <bool Batches> static tally consume(Queue &queue, const source &source)
+	template <bool Batches>
+	static tally consume(Queue &queue, const source &source, const stop_flag &stop)
 	{
 		typename ends<Queue>::consumer out(queue);
 		std::array<uint64_t, batch_size> elements = {};
 		patience patience;
 		tally mine;
 
-		while (size_t count = pop<Batches>(out, elements.data(), source, patience)) {
+		for (bool dry = false;;) {
+			size_t count = pop_once<Batches>(out, elements.data());
+
 			for (size_t i = 0; i < count; i++)
 				mine.sum += elements[i];
 			mine.count += count;
+			if (count > 0)
+				patience.succeeded();
+			else if (dry || waits_by_itself<Queue>)
+				return mine;
+			else
+				patience.failed();
+			/* One that waits by itself must not leave: a producer may wait for it. */
+			if (!waits_by_itself<Queue> && stop && mine.count > 0)
+				return mine;
+			/* When it is, what was pushed before is there: looks once more. */
+			dry = count == 0 && source.dry();
 		}
-		return mine;
+	}
+
+	/* What is left in a queue that nobody else uses any more. */
+	static tally rest(Queue &queue)
+	{
+		typename ends<Queue>::consumer out(queue);
+		uint64_t element;
+		tally left;
+
+		while (pop_once<false>(out, &element) != 0) {
+			left.sum += element;
+			left.count++;
+		}
+		return left;
 	}
 
 	static bool call(Queue &there, Queue &back, samples &times, const stop_flag &stop)

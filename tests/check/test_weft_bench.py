@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_weft_bench.py WEFT: `weft bench`, as its users call it: every benchmark runs for a moment and
-its own checks find nothing wrong; table and JSON have all of them; bad arguments are refused."""
+"""test_weft_bench.py WEFT: `weft bench`, as its users call it. Every benchmark runs for a moment
+and its own checks find nothing wrong; table and JSON have them all; bad arguments are refused."""
 import json
 import os
 import subprocess
