@@ -26,7 +26,7 @@
 /* A round in which some thread waits longer than this is stuck. */
 #define STRESS_STUCK_NS (20 * (uint64_t)1000000000)
 
-/* How many times the CPUs are oversubscribed in the crowded tests, and by how many threads. */
+/* The most threads of a crew: eight for each CPU of the smallest machine. */
 #define STRESS_THREADS_MAX 16
 
 typedef struct stress_crew {

@@ -38,7 +38,7 @@ typedef struct stress_lane {
 	const fifo *kind;
 	void *queue;
 	size_t capacity;
-	unsigned producers, consumers;
+	unsigned producers;
 	uint64_t quota;   /* elements of each producer, at most */
 	uint64_t minimum; /* and at least, whatever the time */
 	/* Producers that still have something to push. */
@@ -255,7 +255,6 @@ static void lane_init(stress_lane *lane, stress_crew *crew, const stress_fifo_te
 	lane->kind = test->kind;
 	lane->capacity = capacity;
 	lane->producers = shape->producers;
-	lane->consumers = shape->consumers;
 	lane->quota = ELEMENTS_MAX / shape->producers / shape->queues;
 	lane->minimum = ELEMENTS_MIN / shape->producers / shape->queues;
 	atomic_init(&lane->producing, shape->producers);
