@@ -124,6 +124,9 @@ static void task_runs_once_for_each_submission(void **state)
 			assert_int_equal(weft_task_submit(pool, &task.task), 0);
 			assert_int_equal(weft_task_wait(&task.task, guard()), 0);
 			assert_int_equal(task.runs, i);
+			/* Who has waited for all finds exact sums. */
+			assert_int_equal(statistics_of(pool).submitted, i);
+			assert_int_equal(statistics_of(pool).run, i);
 			assert_true(weft_task_is_done(&task.task));
 			assert_false(weft_task_cancel(&task.task));
 			assert_int_equal(weft_task_wait(&task.task, WEFT_NOW), 0);

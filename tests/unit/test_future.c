@@ -309,9 +309,9 @@ static void canceled_future_ends_at_once(void **state)
 		assert_true(pthread_equal(told[i].thread, pthread_self()));
 	}
 	assert_ended(future, -ECANCELED, NULL);
+	assert_int_equal(statistics_of(pool).canceled, 1);
 	gate_let_go(&at, &holder, 1);
 	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
-	assert_int_equal(statistics_of(pool).canceled, 1);
 	assert_int_equal(statistics_of(pool).run, 1);
 	assert_ended(future, -ECANCELED, NULL);
 	assert_int_equal(never.runs, 0);
