@@ -280,6 +280,37 @@ static void closed_pool_leaves_the_task_as_it_was(void **state)
 	weft_pool_destroy(open);
 }
 
+/* With all workers busy who waits spins for an eighth of the budget. */
+static void budget_is_smaller_when_all_are_busy(void **state)
+{
+	weft_pool *pool = pool_of(2, 8000);
+	gate_task holders[2];
+	gate first = {0}, second = {0};
+	weft_task task;
+
+	(void)state;
+	weft_task_init(&task, nothing);
+	pool_await_rest(pool);
+	assert_int_equal(weft_task_submit(pool, &task), 0);
+	assert_int_equal(task.spin_ns_, 8000);
+	assert_int_equal(weft_task_wait(&task, guard()), 0);
+	gate_hold(pool, &first, holders, 1);
+	pool_await_sleepers(pool, 1);
+	assert_int_equal(weft_task_submit(pool, &task), 0);
+	assert_int_equal(task.spin_ns_, 8000);
+	assert_int_equal(weft_task_wait(&task, guard()), 0);
+	gate_hold(pool, &second, holders + 1, 1);
+	/* A worker that looked for work while the second came may not have stopped yet. */
+	while (atomic_load(&pool->searching) != 0)
+		sched_yield();
+	assert_int_equal(weft_task_submit(pool, &task), 0);
+	assert_int_equal(task.spin_ns_, 1000);
+	gate_let_go(&first, holders, 1);
+	gate_let_go(&second, holders + 1, 1);
+	assert_int_equal(weft_task_wait(&task, guard()), 0);
+	weft_pool_destroy(pool);
+}
+
 /* A task on a worker that waits for another one. */
 typedef struct waiting_task {
 	weft_task task;
@@ -743,6 +774,7 @@ int main(void)
 		cmocka_unit_test(task_is_busy_until_it_is_done),
 		cmocka_unit_test(canceled_task_does_not_run),
 		cmocka_unit_test(closed_pool_leaves_the_task_as_it_was),
+		cmocka_unit_test(budget_is_smaller_when_all_are_busy),
 		cmocka_unit_test(waits_end_at_their_deadline),
 		cmocka_unit_test(end_wakes_all_who_wait),
 		cmocka_unit_test(worker_that_waits_is_woken_for_work),
