@@ -319,7 +319,7 @@ static void placed_tasks_take_no_memory(void **state)
 	weft_task_init(&self.task, place_tasks);
 	for (int i = 0; i < 500; i++)
 		weft_task_init(&self.tasks[i], count_task);
-	self.pool = pool_by_plan();
+	self.pool = pool_of(0, 0);
 	fail_alloc_after(-1);
 	place_tasks(&self.task);
 	assert_int_equal(fail_alloc_count(), 0);
