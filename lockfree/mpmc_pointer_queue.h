@@ -153,6 +153,9 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 				   &queue->tail_, &ticket, ticket + ready, memory_order_relaxed,
 				   memory_order_relaxed)) {
 			break;
+		} else {
+			weft_cpu_yield_line_();
+			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 		}
 	}
 	for (i = 0; i < ready; i++) {
@@ -199,6 +202,9 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 				   &queue->head_, &ticket, ticket + ready, memory_order_relaxed,
 				   memory_order_relaxed)) {
 			break;
+		} else {
+			weft_cpu_yield_line_();
+			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 		}
 	}
 	for (i = 0; i < ready; i++) {

@@ -172,6 +172,9 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 				   &queue->tail_, &ticket, ticket + ready, memory_order_relaxed,
 				   memory_order_relaxed)) {
 			break;
+		} else {
+			weft_cpu_yield_line_();
+			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 		}
 	}
 	for (i = 0; i < ready; i++) {
@@ -215,6 +218,9 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 				   &queue->head_, &ticket, ticket + ready, memory_order_relaxed,
 				   memory_order_relaxed)) {
 			break;
+		} else {
+			weft_cpu_yield_line_();
+			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 		}
 	}
 	for (i = 0; i < ready; i++) {
