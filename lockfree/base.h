@@ -102,14 +102,14 @@ WEFT_INLINE void weft_cpu_relax(void)
 #endif
 }
 
-#define WEFT_PAUSES_AFTER_LOSS_ 16
+#define WEFT_PAUSES_AFTER_LOSS_ 32
 
 /*
  * For a loop that has just lost an exchange to another thread: stays off the contended line while
  * that thread and others get several operations done. Without it every core takes the line from the
- * others for each attempt; with it two producers and two consumers on two cores pass nearly twice
- * as many elements. Out of line, so that the way without contention keeps its registers. Threads:
- * any. Progress: wait-free, about half a microsecond.
+ * others for each attempt (weft bench mpmc_queue/2P2C shows what that costs). Out of line, so that
+ * the way without contention keeps its registers.
+ * Threads: any. Progress: wait-free, about a microsecond.
  */
 static __attribute__((cold, noinline, unused)) void weft_cpu_yield_line_(void)
 {
