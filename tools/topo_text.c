@@ -95,7 +95,7 @@ static unsigned print_cores(const weft_topology *topology, unsigned first, bool 
 {
 	const weft_pu *begin = weft_topology_pu(topology, first);
 	unsigned threads = threads_of_core(topology, first);
-	unsigned last_core = begin->core;
+	unsigned last_core;
 	unsigned pu = first;
 
 	do {

@@ -33,8 +33,10 @@ static void write_machine(uint64_t cpus, uint64_t allowed)
 {
 	char more[128];
 
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
-	      "<!DOCTYPE topology SYSTEM \"hwloc2.dtd\"><topology version=\"2.0\">",
+	/* Line ends as hwloc writes them: its own small reader, in use without its plug-ins,
+	 * wants them. */
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	      "<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n<topology version=\"2.0\">",
 	      xml);
 	snprintf(more, sizeof(more), "allowed_cpuset=\"0x%" PRIx64 "\" allowed_nodeset=\"0x1\"",
 		 allowed);
