@@ -176,6 +176,40 @@ static void drain_runs_what_tasks_submit_meanwhile(void **state)
 	}
 }
 
+/* Plain numbers: whoever reads them must have been told that the workers have stopped. */
+static weft_pool *plain_pool;
+static long plain_runs[MANY];
+
+static void count_plainly(void *argument)
+{
+	(void)argument;
+	plain_runs[weft_pool_worker_index(plain_pool)]++;
+}
+
+static void shutdown_shows_what_was_done(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 50; round++) {
+		long sum = 0;
+
+		memset(plain_runs, 0, sizeof(plain_runs));
+		plain_pool = pool_of(MANY, 1);
+		for (int i = 0; i < 100; i++)
+			assert_int_equal(weft_spawn(plain_pool, count_plainly, NULL), 0);
+		/* Having waited, or coming when it is over. */
+		if (round % 2 == 0)
+			weft_pool_shutdown(plain_pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW);
+		while (round % 2 == 0 &&
+		       atomic_load_explicit(&plain_pool->alive, memory_order_relaxed) != 0)
+			sched_yield();
+		assert_int_equal(weft_pool_shutdown(plain_pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		for (int i = 0; i < MANY; i++)
+			sum += plain_runs[i];
+		assert_int_equal(sum, 100);
+		weft_pool_destroy(plain_pool);
+	}
+}
+
 static void destroy_drains(void **state)
 {
 	(void)state;
@@ -448,6 +482,7 @@ int main(void)
 		cmocka_unit_test(spinning_workers_shut_down),
 		cmocka_unit_test(drain_runs_what_tasks_submit_meanwhile),
 		cmocka_unit_test(draining_pool_keeps_its_workers),
+		cmocka_unit_test(shutdown_shows_what_was_done),
 		cmocka_unit_test(destroy_drains),
 		cmocka_unit_test_setup(workers_cannot_end_their_pool, reset_runs),
 		cmocka_unit_test(abort_cancels_what_has_not_begun),
