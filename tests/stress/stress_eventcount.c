@@ -115,6 +115,10 @@ static size_t push_some(eventcount_worker *self, const parcel *batch, size_t cou
 		if (!wait_for_news(self, &round->not_full, key))
 			return 0;
 	}
+	/* As eventcount.h says: who was told of this room may have found a slot before it that is
+	 * not free yet, and sleep again. */
+	if (parcels_size(&round->queue) < parcels_capacity(&round->queue))
+		weft_eventcount_notify_one(&round->not_full);
 	return pushed;
 }
 
@@ -163,11 +167,16 @@ static bool pop_one(eventcount_worker *self, parcel *got)
 
 		if (popped || closed) {
 			weft_eventcount_cancel(&round->not_empty);
-			return popped;
+			if (!popped)
+				return false;
+			break;
 		}
 		if (!wait_for_news(self, &round->not_empty, key))
 			return false;
 	}
+	/* The same for those who were told of elements. */
+	if (parcels_size(&round->queue) > 0)
+		weft_eventcount_notify_one(&round->not_empty);
 	return true;
 }
 
