@@ -167,6 +167,9 @@ template <class Queue> class queue_scenarios
 	}
 
       private:
+	/* How many elements a thread has in its hands at once. */
+	template <bool Batches> static constexpr size_t handful = Batches ? batch_size : 1;
+
 	/* The last element of a round trip; all others are even. */
 	static constexpr uint64_t farewell = 1;
 
@@ -225,9 +228,9 @@ template <class Queue> class queue_scenarios
 		patience patience;
 		size_t pushed = 0;
 
-		while (pushed < batch_size) {
-			size_t count =
-				push_once<Batches>(end, elements + pushed, batch_size - pushed);
+		while (pushed < handful<Batches>) {
+			size_t count = push_once<Batches>(end, elements + pushed,
+							  handful<Batches> - pushed);
 
 			pushed += count;
 			if (count > 0)
@@ -248,46 +251,65 @@ template <class Queue> class queue_scenarios
 		tally mine;
 
 		do {
-			std::array<uint64_t, batch_size> elements;
+			for (size_t turn = 0; turn < batch_size; turn += handful<Batches>) {
+				std::array<uint64_t, handful<Batches>> elements;
 
-			for (uint64_t &element : elements)
-				element = next++;
+				for (uint64_t &element : elements)
+					element = next++;
 
-			size_t pushed = push_all<Batches>(in, elements.data(), stop);
+				size_t pushed = push_all<Batches>(in, elements.data(), stop);
 
-			for (size_t i = 0; i < pushed; i++)
-				mine.sum += elements[i];
-			mine.count += pushed;
+				for (size_t i = 0; i < pushed; i++)
+					mine.sum += elements[i];
+				mine.count += pushed;
+			}
 		} while (!stop);
 		return mine;
+	}
+
+	/*
+	 * Waits while the queue is empty. Returns how many elements it popped; 0 when no more will
+	 * come, or the time is up and `enough`.
+	 */
+	template <bool Batches, class End>
+	static size_t pop_some(End &end, uint64_t *elements, const source &source,
+			       const stop_flag &stop, bool enough)
+	{
+		patience patience;
+
+		for (bool dry = false;;) {
+			size_t count = pop_once<Batches>(end, elements);
+
+			if (count > 0 || dry || waits_by_itself<End> || (enough && stop))
+				return count;
+			/* When it is, what was pushed before is there: look once more. */
+			dry = source.dry();
+			if (!dry)
+				patience.failed();
+		}
 	}
 
 	template <bool Batches>
 	static tally consume(Queue &queue, const source &source, const stop_flag &stop)
 	{
 		typename ends<Queue>::consumer out(queue);
-		std::array<uint64_t, batch_size> elements = {};
-		patience patience;
+		std::array<uint64_t, handful<Batches>> elements = {};
 		tally mine;
 
-		for (bool dry = false;;) {
-			size_t count = pop_once<Batches>(out, elements.data());
+		/* One that waits by itself goes on: a producer may wait for it. */
+		do {
+			for (size_t turn = 0; turn < batch_size; turn += handful<Batches>) {
+				size_t count = pop_some<Batches>(out, elements.data(), source, stop,
+								 mine.count > 0);
 
-			for (size_t i = 0; i < count; i++)
-				mine.sum += elements[i];
-			mine.count += count;
-			if (count > 0)
-				patience.succeeded();
-			else if (dry || waits_by_itself<Queue>)
-				return mine;
-			else
-				patience.failed();
-			/* One that waits by itself must not leave: a producer may wait for it. */
-			if (!waits_by_itself<Queue> && stop && mine.count > 0)
-				return mine;
-			/* When it is, what was pushed before is there: looks once more. */
-			dry = count == 0 && source.dry();
-		}
+				if (count == 0)
+					return mine;
+				for (size_t i = 0; i < count; i++)
+					mine.sum += elements[i];
+				mine.count += count;
+			}
+		} while (waits_by_itself<Queue> || !stop);
+		return mine;
 	}
 
 	/* What is left in a queue that nobody else uses any more. */
