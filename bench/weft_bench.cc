@@ -13,6 +13,7 @@
 #include <exception>
 #include <fstream>
 #include <regex>
+#include <sstream>
 #include <string>
 #include <sys/utsname.h>
 #include <vector>
@@ -230,6 +231,22 @@ std::string kernel()
 	return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
 }
 
+/* Prints words that may be many, in lines as wide as the table. */
+void print_words(const std::string &text)
+{
+	std::istringstream words(text);
+	std::string word, line;
+
+	while (words >> word) {
+		if (line.size() + 1 + word.size() > 100) {
+			std::printf("%s\n", line.c_str());
+			line = " ";
+		}
+		line += (line.empty() ? "" : " ") + word;
+	}
+	std::printf("%s\n", line.c_str());
+}
+
 /* Says what makes the figures worth less. */
 void warn(int taken_percent)
 {
@@ -273,7 +290,7 @@ void describe(const arguments &arguments)
 		"better\n",
 		settings.repetitions, settings.run_ms);
 	if (arguments.peers)
-		std::printf("peers: %s\n", bench::peers().c_str());
+		print_words("peers: " + bench::peers());
 	warn(taken_percent);
 }
 

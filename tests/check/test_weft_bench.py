@@ -47,8 +47,7 @@ def rows_of(out):
 
 def complaints_about_table(out):
     rows, structures = rows_of(out)
-    wide = [f'{len(line)} columns: {line}' for line in out.split('\n')
-            if len(line) > 100 and not line.startswith('peers:')]
+    wide = [f'{len(line)} columns: {line}' for line in out.split('\n') if len(line) > 100]
     # "  scenario  1.23 ns  baseline  4.56 ns  3.71x ..."
     empty = [f'no figure or ratio: {row}' for row in rows if ' - ' in row or 'x' not in row]
     return wide + empty + ([] if structures == STRUCTURES else [f'structures: {structures}'])
