@@ -196,9 +196,10 @@ void register_all()
 {
 	std::string repetitions =
 		"--benchmark_repetitions=" + std::to_string(bench::current_settings().repetitions);
-	std::string program = "weft-bench",
-		    interleaving = "--benchmark_enable_random_interleaving=true";
-	std::vector<char *> words = {program.data(), interleaving.data(), repetitions.data()};
+	std::string interleaving = "--benchmark_enable_random_interleaving=true";
+	/* Google Benchmark keeps the pointer, for the JSON. */
+	static char program[] = "weft-bench";
+	std::vector<char *> words = {program, interleaving.data(), repetitions.data()};
 	int count = static_cast<int>(words.size());
 
 	benchmark::Initialize(&count, words.data());

@@ -61,6 +61,8 @@ def complaints_about_json(path, names):
         if run['run_type'] == 'iteration':
             runs.setdefault(run['name'], []).append(run)
     problems = [f'context: no {key}' for key in CONTEXT if not content['context'].get(key)]
+    if content['context']['executable'] != 'weft-bench':
+        problems.append(f"executable: {content['context']['executable']}")
     for name, kept in runs.items():
         if name not in names:
             problems.append(f'{name}: not in the list')

@@ -2,6 +2,9 @@
 /*
  * Tests of pool/pool: how a pool is made, where its workers run, and how they sleep and are woken.
  * How it ends: test_pool_shutdown.
+ *
+ * The linker sends the library's weft_plan_victims to __wrap_weft_plan_victims below: a worker
+ * calls it after it found nothing of its own, so that a test can act there.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -19,6 +22,21 @@ enum {
 	/* More workers than this machine has to have CPUs. */
 	MANY = 9,
 };
+
+const uint16_t *__real_weft_plan_victims(const weft_plan *plan, unsigned worker);
+const uint16_t *__wrap_weft_plan_victims(const weft_plan *plan, unsigned worker);
+
+/* Called by workers that found nothing of their own, unless NULL. */
+static void (*_Atomic found_nothing)(void);
+
+const uint16_t *__wrap_weft_plan_victims(const weft_plan *plan, unsigned worker)
+{
+	void (*act)(void) = atomic_load(&found_nothing);
+
+	if (act != NULL)
+		act();
+	return __real_weft_plan_victims(plan, worker);
+}
 
 /* Counts its runs. */
 static atomic_long runs;
@@ -421,7 +439,55 @@ static void submission_wakes_nobody_while_somebody_looks(void **state)
 	weft_pool_destroy(pool);
 }
 
-/* Nor does it where all spin. */
+/* A submission by another thread, in the middle of a worker's last look before it sleeps. */
+static weft_pool *looked_at;
+static gate looking, submitted;
+static atomic_long woken_meanwhile;
+
+static void *submit_meanwhile(void *unused)
+{
+	(void)unused;
+	gate_pass(&looking);
+	must(weft_spawn(looked_at, count_run, NULL) == 0);
+	gate_open(&submitted);
+	return NULL;
+}
+
+static void have_it_submitted(void)
+{
+	/* Only a worker that is counted as one who looks: nobody wakes it. */
+	if (atomic_load(&looked_at->searching) == 0)
+		return;
+	atomic_store(&found_nothing, NULL);
+	gate_open(&looking);
+	gate_pass(&submitted);
+	atomic_store(&woken_meanwhile, (long)statistics_of(looked_at).woken);
+}
+
+static void submission_during_the_last_look_is_seen(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= 2; workers++) {
+		pthread_t thread;
+
+		reset_runs(NULL);
+		memset((void *)&looking, 0, sizeof(looking));
+		memset((void *)&submitted, 0, sizeof(submitted));
+		looked_at = pool_of(workers, 1);
+		pool_await_rest(looked_at);
+		assert_int_equal(pthread_create(&thread, NULL, submit_meanwhile, NULL), 0);
+		gate_await(&looking, 1);
+		atomic_store(&found_nothing, have_it_submitted);
+		assert_int_equal(weft_spawn(looked_at, count_run, NULL), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		await_runs(2);
+		/* The first submission woke somebody, the second left it to that one. */
+		assert_int_equal(atomic_load(&woken_meanwhile), 1);
+		weft_pool_destroy(looked_at);
+	}
+}
+
+/* Where all spin none is woken, either. */
 static void spinning_workers_do_not_sleep(void **state)
 {
 	weft_pool *pool = pool_of(2, WEFT_FOREVER);
@@ -495,6 +561,7 @@ int main(void)
 #endif
 		cmocka_unit_test_setup(submission_wakes_one_worker, reset_runs),
 		cmocka_unit_test_setup(submission_wakes_nobody_while_somebody_looks, reset_runs),
+		cmocka_unit_test_setup(submission_during_the_last_look_is_seen, reset_runs),
 		cmocka_unit_test_setup(spinning_workers_do_not_sleep, reset_runs),
 		cmocka_unit_test_setup(pools_may_be_used_within_pools, reset_runs),
 	};

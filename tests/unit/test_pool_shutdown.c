@@ -3,8 +3,9 @@
  * Tests of pool/pool: how a pool ends, by draining or by aborting, once, twice, late, and from
  * where it must not.
  *
- * The linker sends the library's sched_getcpu to __wrap_sched_getcpu below: a thread that submits
- * calls it between its look at the pool's phase and the handing over, so that a test can act there.
+ * The linker sends two calls of the library to the __wrap_ functions below, so that a test can act
+ * there: a thread that submits calls sched_getcpu between its look at the pool's phase and the
+ * handing over; a worker calls weft_plan_victims after it found nothing of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +32,21 @@ int __wrap_sched_getcpu(void)
 	if (submitting != NULL)
 		gate_pass(submitting);
 	return __real_sched_getcpu();
+}
+
+const uint16_t *__real_weft_plan_victims(const weft_plan *plan, unsigned worker);
+const uint16_t *__wrap_weft_plan_victims(const weft_plan *plan, unsigned worker);
+
+/* Called by workers that found nothing of their own, unless NULL. */
+static void (*_Atomic found_nothing)(void);
+
+const uint16_t *__wrap_weft_plan_victims(const weft_plan *plan, unsigned worker)
+{
+	void (*act)(void) = atomic_load(&found_nothing);
+
+	if (act != NULL)
+		act();
+	return __real_weft_plan_victims(plan, worker);
 }
 
 /* Counts its runs. */
@@ -409,10 +425,12 @@ static void aborting_pool_stays_closed_inside(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* A task whose submitter found the pool open, and hands it over when that is closing. */
 typedef struct late_task {
 	weft_pool *pool;
 	weft_task task;
 	int result;
+	gate at, submitted;
 } late_task;
 
 static void *submit_late(void *argument)
@@ -420,30 +438,71 @@ static void *submit_late(void *argument)
 	late_task *self = argument;
 
 	self->result = weft_task_submit(self->pool, &self->task);
+	gate_open(&self->submitted);
 	return NULL;
 }
 
-/* A submitter that found the pool open, and hands over when it is no more: nothing is accepted that
- * nobody will look at. */
+/* Returns when the thread stands between its look and the handing over. */
+static void late_task_begin(late_task *self, pthread_t *thread)
+{
+	memset((void *)self, 0, sizeof(*self));
+	self->pool = pool_of(1, 1);
+	weft_task_init(&self->task, nothing);
+	submitting = &self->at;
+	assert_int_equal(pthread_create(thread, NULL, submit_late, self), 0);
+	gate_await(&self->at, 1);
+	submitting = NULL;
+}
+
+/* Nothing is accepted that nobody will look at. */
 static void submission_after_the_end_is_refused(void **state)
 {
 	(void)state;
 	for (int how = 0; how < 2; how++) {
-		late_task late = {.pool = pool_of(2, 1)};
+		late_task late;
 		pthread_t thread;
-		gate at = {0};
 
-		weft_task_init(&late.task, nothing);
-		submitting = &at;
-		assert_int_equal(pthread_create(&thread, NULL, submit_late, &late), 0);
-		gate_await(&at, 1);
-		submitting = NULL;
+		late_task_begin(&late, &thread);
 		assert_int_equal(weft_pool_shutdown(late.pool, (weft_shutdown)how, guard()), 0);
-		gate_open(&at);
+		gate_open(&late.at);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 		assert_int_equal(late.result, -EPIPE);
 		assert_int_equal(weft_task_wait(&late.task, WEFT_NOW), -EINVAL);
 		assert_int_equal(statistics_of(late.pool).submitted, 0);
+		weft_pool_destroy(late.pool);
+	}
+}
+
+static late_task *_Atomic accepted_late;
+
+/* Of a closing pool, whose worker has looked into its inbox but not closed it. */
+static void accept_late(void)
+{
+	late_task *late = atomic_load(&accepted_late);
+
+	if (late == NULL || atomic_load(&late->pool->phase) == WEFT_POOL_OPEN_)
+		return;
+	atomic_store(&accepted_late, NULL);
+	gate_open(&late->at);
+	gate_pass(&late->submitted);
+}
+
+static void submission_just_before_the_end_is_kept(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		late_task late;
+		pthread_t thread;
+
+		late_task_begin(&late, &thread);
+		atomic_store(&accepted_late, &late);
+		atomic_store(&found_nothing, accept_late);
+		assert_int_equal(weft_pool_shutdown(late.pool, (weft_shutdown)how, guard()), 0);
+		atomic_store(&found_nothing, NULL);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(late.result, 0);
+		assert_int_equal(weft_task_wait(&late.task, WEFT_NOW), how == 0 ? 0 : -ECANCELED);
+		assert_int_equal(statistics_of(late.pool).submitted, 1);
 		weft_pool_destroy(late.pool);
 	}
 }
@@ -488,6 +547,7 @@ int main(void)
 		cmocka_unit_test(abort_cancels_what_has_not_begun),
 		cmocka_unit_test(aborting_pool_stays_closed_inside),
 		cmocka_unit_test(submission_after_the_end_is_refused),
+		cmocka_unit_test(submission_just_before_the_end_is_kept),
 		cmocka_unit_test(several_threads_may_shut_down),
 	};
 
