@@ -16,6 +16,7 @@
  *   engine_states.c   which states have been seen
  *   engine_fiber.c    switching stacks
  *   engine_trace.c    the report of a failure
+ *   engine_weaken.c   an order that is taken to be weaker
  *   engine_main.c     command line and results
  */
 
@@ -151,6 +152,7 @@ struct engine {
 	struct engine_options options;
 	struct engine_result result;
 	bool running; /* an execution is under way */
+	bool weakens; /* some order, see engine_weaken.c */
 	bool inside;  /* and its current thread is inside the engine: wrapped calls pass through */
 	const struct model_scenario *scenario;
 	void *home; /* context of the search */
@@ -280,6 +282,12 @@ void engine_history_describe(int index, char *text, size_t size);
 /* engine_fiber.c */
 void *engine_fiber_create(char *stack, size_t size, void (*entry)(void));
 void engine_fiber_switch(void **from, void *to);
+
+/* engine_weaken.c */
+/* "ADDRESS,...=ORDER" or "...=failure:ORDER": where the calls return to, in hexadecimal from the
+ * start of the program, and what they do instead. False when it is something else. */
+bool engine_weaken(const char *text);
+int engine_weakened(int order, const void *pc, bool failure);
 
 /* engine_trace.c */
 struct engine_event {

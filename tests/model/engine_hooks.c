@@ -137,9 +137,10 @@ void *__tsan_memset(void *to, int byte, size_t size)
 }
 
 /* The compilers may set bits above the order (a hint for hardware lock elision). */
-static inline int order_of(int order)
+static inline int order_at(int order, const void *pc, bool failure)
 {
-	return order & 0x7fff;
+	order &= 0x7fff;
+	return engine.weakens ? engine_weakened(order, pc, failure) : order;
 }
 
 static engine_value raw_read(const volatile void *address, uint32_t size)
@@ -163,7 +164,7 @@ static engine_value hook_load(const volatile void *address, uint32_t size, int o
 	if (!enter())
 		return raw_read(address, size);
 
-	engine_value value = engine_load((uintptr_t)address, size, order_of(order), pc);
+	engine_value value = engine_load((uintptr_t)address, size, order_at(order, pc, false), pc);
 
 	leave();
 	return value;
@@ -176,7 +177,7 @@ static void hook_store(volatile void *address, uint32_t size, engine_value value
 		raw_write(address, size, value);
 		return;
 	}
-	engine_store((uintptr_t)address, size, value, order_of(order), pc);
+	engine_store((uintptr_t)address, size, value, order_at(order, pc, false), pc);
 	leave();
 }
 
@@ -191,8 +192,8 @@ static engine_value hook_update(volatile void *address, uint32_t size,
 		return before;
 	}
 
-	engine_value before =
-		engine_update((uintptr_t)address, size, arithmetic, operand, order_of(order), pc);
+	engine_value before = engine_update((uintptr_t)address, size, arithmetic, operand,
+					    order_at(order, pc, false), pc);
 
 	leave();
 	return before;
@@ -200,8 +201,8 @@ static engine_value hook_update(volatile void *address, uint32_t size,
 
 static bool hook_exchange(struct engine_exchange *exchange, const void *pc)
 {
-	exchange->order = order_of(exchange->order);
-	exchange->failure_order = order_of(exchange->failure_order);
+	exchange->order = order_at(exchange->order, pc, false);
+	exchange->failure_order = order_at(exchange->failure_order, pc, true);
 	if (!enter()) {
 		volatile void *address = (volatile void *)exchange->address;
 		engine_value before = raw_read(address, exchange->size);
@@ -283,7 +284,7 @@ ATOMIC_HOOKS(128, engine_value)
 void __tsan_atomic_thread_fence(int order)
 {
 	if (enter()) {
-		engine_fence(order_of(order), PC);
+		engine_fence(order_at(order, PC, false), PC);
 		leave();
 	}
 }
