@@ -12,12 +12,13 @@ NOT_OURS = re.compile(r'^(build.*|\.git|\.cache|__pycache__)$')
 
 
 def tree_files(root, endings=None):
-    """Paths below root, relative to it and sorted, without build folders."""
+    """Paths below root, relative to it and sorted, without build folders and git's own (which is
+    a file in a work tree that was added)."""
     found = []
     for folder, inner, names in os.walk(root):
         inner[:] = [name for name in inner if not NOT_OURS.match(name)]
         for name in names:
-            if endings is None or name.endswith(endings):
+            if not NOT_OURS.match(name) and (endings is None or name.endswith(endings)):
                 found.append(os.path.relpath(os.path.join(folder, name), root))
     return sorted(found)
 
