@@ -16,6 +16,7 @@
  *
  *     operation                         threads   progress     sleeps  allocates
  *     weft_mpmc_queue_init / _fini      one       -            no      init
+ *     weft_mpmc_queue_init_in           one       -            no      no
  *     weft_mpmc_queue_try_push          any       blocking (*) no      no
  *     weft_mpmc_queue_try_pop           any       blocking (*) no      no
  *     weft_mpmc_queue_try_push_batch    any       blocking (*) no      no
@@ -30,7 +31,8 @@
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
  * Memory: capacity * (header + element_size) bytes, rounded up to the header, which is 4 bytes for
- * elements of up to 4 bytes and 8 for larger ones.
+ * elements of up to 4 bytes and 8 for larger ones. It may be the caller's, for instance on a given
+ * NUMA node: weft_memory_alloc() of <weft/affinity/memory.h>, then weft_mpmc_queue_init_in.
  */
 
 #include <string.h>
@@ -54,6 +56,7 @@ typedef struct weft_mpmc_queue {
 	uint64_t mask_;      /* capacity - 1 */
 	uint32_t lap_shift_; /* log2 of the capacity */
 	uint32_t element_size_;
+	void *owned_; /* the slots, if they are not memory of the caller */
 } weft_mpmc_queue;
 
 static_assert(sizeof(weft_mpmc_queue) == 3 * (size_t)WEFT_CACHE_LINE, "one line per writer");
@@ -74,7 +77,24 @@ WEFT_BEGIN_DECLS
 WEFT_API int weft_mpmc_queue_init(weft_mpmc_queue *queue, size_t capacity, size_t element_size);
 
 /*
- * Frees the memory. Elements still inside are dropped.
+ * How many bytes weft_mpmc_queue_init_in needs for such a queue; 0 when weft_mpmc_queue_init would
+ * refuse the arguments, or when a size_t cannot count them.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_API size_t weft_mpmc_queue_memory_size(size_t capacity, size_t element_size);
+
+/*
+ * As weft_mpmc_queue_init, in memory of the caller, which stays his: it must outlive the queue, and
+ * weft_mpmc_queue_fini does not free it.
+ * Threads: one, before the queue is shared. Progress: wait-free; touches all the memory it needs.
+ * Returns 0; -EINVAL also when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
+ * weft_mpmc_queue_memory_size() bytes. On an error *queue is left zeroed.
+ */
+WEFT_API int weft_mpmc_queue_init_in(weft_mpmc_queue *queue, void *memory, size_t bytes,
+				     size_t capacity, size_t element_size);
+
+/*
+ * Frees the memory, if it is not the caller's. Elements still inside are dropped.
  * Threads: one, after all others have stopped using the queue. A zeroed queue is allowed.
  */
 WEFT_API void weft_mpmc_queue_fini(weft_mpmc_queue *queue);
@@ -277,9 +297,10 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
 }
 
 /*
- * WEFT_MPMC_QUEUE_DEFINE(orders, struct order) makes the type `orders` and orders_init, _fini,
- * _capacity, _size, _try_push, _try_pop, _try_push_batch and _try_pop_batch, which differ from the
- * functions above in that the element's type is checked and its size is known when compiled.
+ * WEFT_MPMC_QUEUE_DEFINE(orders, struct order) makes the type `orders` and orders_init,
+ * _memory_size, _init_in, _fini, _capacity, _size, _try_push, _try_pop, _try_push_batch and
+ * _try_pop_batch, which differ from the functions above in that the element's type is checked and
+ * its size is known when compiled.
  */
 #define WEFT_MPMC_QUEUE_DEFINE(name, type)                                                         \
 	typedef struct name {                                                                      \
@@ -288,6 +309,15 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
 	WEFT_INLINE int name##_init(name *queue, size_t capacity)                                  \
 	{                                                                                          \
 		return weft_mpmc_queue_init(&queue->queue_, capacity, sizeof(type));               \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_memory_size(size_t capacity)                                     \
+	{                                                                                          \
+		return weft_mpmc_queue_memory_size(capacity, sizeof(type));                        \
+	}                                                                                          \
+	WEFT_INLINE int name##_init_in(name *queue, void *memory, size_t bytes, size_t capacity)   \
+	{                                                                                          \
+		return weft_mpmc_queue_init_in(&queue->queue_, memory, bytes, capacity,            \
+					       sizeof(type));                                      \
 	}                                                                                          \
 	WEFT_INLINE void name##_fini(name *queue)                                                  \
 	{                                                                                          \

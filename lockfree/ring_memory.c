@@ -4,18 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-int weft_ring_memory_create_(void **slots, size_t *capacity, size_t slot_size)
+int weft_ring_memory_measure_(size_t *capacity, size_t slot_size, size_t *bytes)
 {
-	size_t rounded = 1, bytes;
+	size_t rounded = 1, total;
 
 	if (*capacity == 0 || *capacity > WEFT_RING_CAPACITY_MAX_)
 		return -EINVAL;
 	while (rounded < *capacity)
 		rounded *= 2;
-	if (__builtin_mul_overflow(rounded, slot_size, &bytes) ||
-	    __builtin_add_overflow(bytes, WEFT_CACHE_LINE - 1, &bytes))
+	if (__builtin_mul_overflow(rounded, slot_size, &total) ||
+	    __builtin_add_overflow(total, WEFT_CACHE_LINE - 1, &total))
 		return -ENOMEM;
-	bytes &= ~(size_t)(WEFT_CACHE_LINE - 1);
+	*capacity = rounded;
+	*bytes = total & ~(size_t)(WEFT_CACHE_LINE - 1);
+	return 0;
+}
+
+size_t weft_ring_memory_size_(size_t capacity, size_t slot_size)
+{
+	size_t bytes;
+
+	return weft_ring_memory_measure_(&capacity, slot_size, &bytes) == 0 ? bytes : 0;
+}
+
+int weft_ring_memory_create_(void **slots, size_t *capacity, size_t slot_size)
+{
+	size_t rounded = *capacity, bytes;
+	int error = weft_ring_memory_measure_(&rounded, slot_size, &bytes);
+
+	if (error != 0)
+		return error;
 
 	void *memory = aligned_alloc(WEFT_CACHE_LINE, bytes);
 
@@ -24,6 +42,18 @@ int weft_ring_memory_create_(void **slots, size_t *capacity, size_t slot_size)
 	/* Not calloc: every page is touched now, so that no push takes a page fault later. */
 	memset(memory, 0, bytes);
 	*slots = memory;
+	*capacity = rounded;
+	return 0;
+}
+
+int weft_ring_memory_adopt_(void *memory, size_t bytes, size_t *capacity, size_t slot_size)
+{
+	size_t rounded = *capacity, needed;
+
+	if (weft_ring_memory_measure_(&rounded, slot_size, &needed) != 0 || memory == NULL ||
+	    (uintptr_t)memory % WEFT_CACHE_LINE != 0 || bytes < needed)
+		return -EINVAL;
+	memset(memory, 0, needed);
 	*capacity = rounded;
 	return 0;
 }

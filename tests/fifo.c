@@ -52,6 +52,16 @@ static int mpmc_init(void *queue, size_t capacity)
 	return weft_mpmc_queue_init(queue, capacity, sizeof(uint64_t));
 }
 
+static size_t mpmc_memory_size(size_t capacity)
+{
+	return weft_mpmc_queue_memory_size(capacity, sizeof(uint64_t));
+}
+
+static int mpmc_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+{
+	return weft_mpmc_queue_init_in(queue, memory, bytes, capacity, sizeof(uint64_t));
+}
+
 static void mpmc_fini(void *queue)
 {
 	weft_mpmc_queue_fini(queue);
@@ -109,6 +119,8 @@ const fifo fifo_mpmc_queue = {
 	.queue_bytes = sizeof(weft_mpmc_queue),
 	.turn_laps = (uint64_t)1 << 31,
 	.init = mpmc_init,
+	.memory_size = mpmc_memory_size,
+	.init_in = mpmc_init_in,
 	.fini = mpmc_fini,
 	.capacity = mpmc_capacity,
 	.size = mpmc_size,
@@ -126,6 +138,16 @@ WEFT_MPMC_QUEUE_DEFINE(wide_mpmc_queue, wide);
 static int mpmc_typed_init(void *queue, size_t capacity)
 {
 	return wide_mpmc_queue_init(queue, capacity);
+}
+
+static size_t mpmc_typed_memory_size(size_t capacity)
+{
+	return wide_mpmc_queue_memory_size(capacity);
+}
+
+static int mpmc_typed_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+{
+	return wide_mpmc_queue_init_in(queue, memory, bytes, capacity);
 }
 
 static void mpmc_typed_fini(void *queue)
@@ -185,6 +207,8 @@ const fifo fifo_mpmc_queue_typed = {
 	.queue_bytes = sizeof(wide_mpmc_queue),
 	.turn_laps = (uint64_t)1 << 31,
 	.init = mpmc_typed_init,
+	.memory_size = mpmc_typed_memory_size,
+	.init_in = mpmc_typed_init_in,
 	.fini = mpmc_typed_fini,
 	.capacity = mpmc_typed_capacity,
 	.size = mpmc_typed_size,

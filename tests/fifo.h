@@ -30,6 +30,9 @@ typedef struct fifo {
 	/* Whether the size is a lower bound to the one consumer, an upper one to the producer. */
 	bool size_is_bound;
 	int (*init)(void *queue, size_t capacity);
+	/* In memory of the caller; NULL, both, where the queue has no such thing. */
+	size_t (*memory_size)(size_t capacity);
+	int (*init_in)(void *queue, void *memory, size_t bytes, size_t capacity);
 	void (*fini)(void *queue);
 	size_t (*capacity)(const void *queue);
 	size_t (*size)(const void *queue);

@@ -383,6 +383,112 @@ static void equals_its_model(void **state)
 	free(plain);
 }
 
+/* Memory of the caller */
+
+/* Memory for a queue of this capacity, with a line before it and one behind, all 0xa5. It does not
+ * begin where malloc's does, so nobody but the test can free it. */
+static unsigned char *lent_memory(const fifo *kind, size_t capacity)
+{
+	size_t bytes = kind->memory_size(capacity) + 2 * WEFT_CACHE_LINE;
+	unsigned char *memory = aligned_alloc(WEFT_CACHE_LINE, bytes);
+
+	assert_non_null(memory);
+	memset(memory, 0xa5, bytes);
+	return memory + WEFT_CACHE_LINE;
+}
+
+static void give_back(unsigned char *memory)
+{
+	free(memory - WEFT_CACHE_LINE);
+}
+
+static void assert_untouched(const unsigned char *memory, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		assert_int_equal(memory[i], 0xa5);
+}
+
+static void says_how_much_memory(void **state)
+{
+	const fifo *kind = *state;
+
+	assert_int_equal(kind->memory_size(0), 0);
+	assert_int_equal(kind->memory_size(((size_t)1 << 31) + 1), 0);
+	assert_int_equal(kind->memory_size(SIZE_MAX), 0);
+	assert_true(kind->memory_size((size_t)1 << 31) >= (size_t)8 << 31);
+	assert_int_equal(kind->memory_size(33), kind->memory_size(64));
+	assert_true(kind->memory_size(64) < kind->memory_size(65));
+	assert_int_equal(kind->memory_size(1) % WEFT_CACHE_LINE, 0);
+}
+
+/* Refused memory is not touched, and the queue is left zeroed. */
+static void refuses_memory(void **state)
+{
+	const fifo *kind = *state;
+	size_t bytes = kind->memory_size(4);
+	unsigned char *memory = lent_memory(kind, 4);
+	const struct {
+		void *memory;
+		size_t bytes, capacity;
+	} refused[] = {
+		{NULL, bytes, 4},
+		{NULL, SIZE_MAX, 4},
+		{memory + 8, bytes, 4},
+		{memory + WEFT_CACHE_LINE / 2, bytes, 4},
+		{memory, bytes - 1, 4},
+		{memory, 0, 4},
+		{memory, bytes, 0},
+		{memory, SIZE_MAX, ((size_t)1 << 31) + 1},
+		{memory, SIZE_MAX, SIZE_MAX},
+	};
+	void *queue = zeroed_queue(kind);
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		memset(queue, 0xa5, kind->queue_bytes);
+		assert_int_equal(kind->init_in(queue, refused[i].memory, refused[i].bytes,
+					       refused[i].capacity),
+				 -EINVAL);
+		assert_true(is_zeroed(kind, queue));
+		kind->fini(queue);
+	}
+	assert_untouched(memory, bytes);
+	give_back(memory);
+	free(queue);
+}
+
+/* What was in the memory does not matter, nothing around it is touched, and it stays the caller's:
+ * a second queue can have it. */
+static void lives_in_memory_of_the_caller(void **state)
+{
+	const fifo *kind = *state;
+
+	for (size_t c = 0; c < CAPACITIES; c++) {
+		size_t bytes = kind->memory_size(capacities[c]);
+		unsigned char *memory = lent_memory(kind, capacities[c]);
+		void *queue = zeroed_queue(kind);
+		uint64_t value;
+
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(kind->init_in(queue, memory, bytes, capacities[c]), 0);
+			assert_int_equal(kind->capacity(queue), capacities[c]);
+			assert_false(kind->try_pop(queue, &value));
+			for (uint64_t i = 0; i < 3 * capacities[c]; i++)
+				assert_int_equal(kind->try_push(queue, i), i < capacities[c]);
+			for (uint64_t i = 0; i < capacities[c] / 2 + 1; i++) {
+				assert_true(kind->try_pop(queue, &value));
+				assert_int_equal(value, i);
+			}
+			kind->fini(queue);
+			assert_true(is_zeroed(kind, queue));
+			kind->fini(queue);
+		}
+		assert_untouched(memory - WEFT_CACHE_LINE, WEFT_CACHE_LINE);
+		assert_untouched(memory + bytes, WEFT_CACHE_LINE);
+		give_back(memory);
+		free(queue);
+	}
+}
+
 static const struct CMUnitTest contract[] = {
 	cmocka_unit_test(refuses_capacities),   cmocka_unit_test(rounds_capacities_up),
 	cmocka_unit_test(finishes_when_zeroed), cmocka_unit_test(keeps_order),
@@ -391,27 +497,43 @@ static const struct CMUnitTest contract[] = {
 	cmocka_unit_test(survives_overflow),    cmocka_unit_test(equals_its_model),
 };
 
-#define CONTRACT_TESTS (sizeof(contract) / sizeof(contract[0]))
-#define TESTS_MAX      64
+/* Of queues that can be made in memory of the caller. */
+static const struct CMUnitTest in_memory[] = {
+	cmocka_unit_test(says_how_much_memory),
+	cmocka_unit_test(refuses_memory),
+	cmocka_unit_test(lives_in_memory_of_the_caller),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define TESTS_MAX      96
 #define NAME_MAX_BYTES 80
+
+static struct CMUnitTest tests[TESTS_MAX];
+static size_t tests_count;
+
+/* Adds tests that are told the kind. */
+static void add_tests(const fifo *kind, const struct CMUnitTest *added, size_t count)
+{
+	static char names[TESTS_MAX][NAME_MAX_BYTES];
+
+	for (size_t i = 0; i < count; i++, tests_count++) {
+		assert_true(tests_count < TESTS_MAX);
+		snprintf(names[tests_count], NAME_MAX_BYTES, "%s %s", kind->name, added[i].name);
+		tests[tests_count] = added[i];
+		tests[tests_count].name = names[tests_count];
+		tests[tests_count].initial_state = (void *)(uintptr_t)kind;
+	}
+}
 
 int fifo_contract_run(const fifo *const *kinds, const struct CMUnitTest *own, size_t own_count)
 {
-	static struct CMUnitTest tests[TESTS_MAX];
-	static char names[TESTS_MAX][NAME_MAX_BYTES];
-	size_t count = 0;
-
 	for (; *kinds != NULL; kinds++) {
-		for (size_t i = 0; i < CONTRACT_TESTS; i++, count++) {
-			assert_true(count < TESTS_MAX);
-			snprintf(names[count], NAME_MAX_BYTES, "%s %s", (*kinds)->name,
-				 contract[i].name);
-			tests[count] = contract[i];
-			tests[count].name = names[count];
-			tests[count].initial_state = (void *)(uintptr_t)*kinds;
-		}
+		add_tests(*kinds, contract, COUNT(contract));
+		if ((*kinds)->init_in != NULL)
+			add_tests(*kinds, in_memory, COUNT(in_memory));
 	}
-	assert_true(count + own_count <= TESTS_MAX);
-	memcpy(&tests[count], own, own_count * sizeof(*own));
-	return _cmocka_run_group_tests("fifo", tests, count + own_count, NULL, NULL);
+	assert_true(tests_count + own_count <= TESTS_MAX);
+	memcpy(&tests[tests_count], own, own_count * sizeof(*own));
+	return _cmocka_run_group_tests("fifo", tests, tests_count + own_count, NULL, NULL);
 }

@@ -72,6 +72,7 @@ static void refuses_element_sizes(void **state)
 {
 	static const size_t refused[] = {0, WEFT_MPMC_QUEUE_ELEMENT_MAX + 1, SIZE_MAX};
 	static const weft_mpmc_queue zeroed;
+	static WEFT_LINE_ALIGNED unsigned char line[WEFT_CACHE_LINE];
 	weft_mpmc_queue queue;
 
 	(void)state;
@@ -80,6 +81,11 @@ static void refuses_element_sizes(void **state)
 		assert_int_equal(weft_mpmc_queue_init(&queue, 4, refused[i]), -EINVAL);
 		assert_memory_equal(&queue, &zeroed, sizeof(queue));
 		weft_mpmc_queue_fini(&queue);
+		memset((void *)&queue, 0xa5, sizeof(queue));
+		assert_int_equal(weft_mpmc_queue_init_in(&queue, line, sizeof(line), 4, refused[i]),
+				 -EINVAL);
+		assert_memory_equal(&queue, &zeroed, sizeof(queue));
+		assert_int_equal(weft_mpmc_queue_memory_size(4, refused[i]), 0);
 	}
 	assert_int_equal(weft_mpmc_queue_init(&queue, 2, WEFT_MPMC_QUEUE_ELEMENT_MAX), 0);
 	weft_mpmc_queue_fini(&queue);
