@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <weft/lockfree/counter.h>
+#include <weft/lockfree/per_cpu.h>
 
 /*
  * Takes from the calling thread the restartable sequences that the C library gave it, so that it is
@@ -15,7 +15,7 @@
  */
 static inline bool rseq_leave(void)
 {
-#if WEFT_COUNTER_RESTARTABLE_
+#if WEFT_RESTARTABLE_
 	/* The kernel wants the size of the registration back: 32 at first, larger areas later. */
 	for (unsigned bytes = 32; bytes <= 256; bytes += 32) {
 		void *area = (char *)__builtin_thread_pointer() + __rseq_offset;

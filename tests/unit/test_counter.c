@@ -25,12 +25,12 @@ typedef struct words {
 
 static size_t shards_of(const weft_counter *counter)
 {
-	return counter->shard_bytes_ / sizeof(weft_counter_shard_);
+	return counter->shards_.bytes / sizeof(weft_counter_shard_);
 }
 
 static words words_of_shard(const weft_counter *counter, size_t index)
 {
-	weft_counter_shard_ *shard = &counter->shards_[index];
+	weft_counter_shard_ *shard = (weft_counter_shard_ *)counter->shards_.areas + index;
 
 	return (words){atomic_load_explicit(&shard->restartable, memory_order_relaxed),
 		       atomic_load_explicit(&shard->atomic, memory_order_relaxed)};
@@ -60,7 +60,7 @@ static bool must_be_restartable(void)
 
 	if (expected != NULL && strcmp(expected, "0") == 0)
 		return false;
-#if WEFT_COUNTER_RESTARTABLE_
+#if WEFT_RESTARTABLE_
 	/* Wrong in all else, so that nothing is registered. */
 	return syscall(SYS_rseq, NULL, 0, 0, 0) != 0 && errno != ENOSYS;
 #else
@@ -232,7 +232,7 @@ static void counts_on_a_cpu_without_a_shard(void **state)
 	if (cpu == 0 || sched_setaffinity(0, sizeof(one), &one) != 0)
 		skip();
 	assert_int_equal(weft_counter_init(&counter), 0);
-	counter.shard_bytes_ = sizeof(weft_counter_shard_);
+	counter.shards_.bytes = sizeof(weft_counter_shard_);
 	weft_counter_add(&counter, 41);
 	weft_counter_increment(&counter);
 	assert_int_equal(words_of(&counter).restartable, 0);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/lockfree/per_cpu.h>
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t area_bytes)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	size_t bytes;
+
+	memset(per_cpu, 0, sizeof(*per_cpu));
+	if (__builtin_mul_overflow(cpus < 1 ? 1 : (size_t)cpus, area_bytes, &bytes))
+		return -ENOMEM;
+	per_cpu->areas = aligned_alloc(WEFT_CACHE_LINE, bytes);
+	if (per_cpu->areas == NULL)
+		return -ENOMEM;
+	memset(per_cpu->areas, 0, bytes);
+	per_cpu->bytes = bytes;
+	return 0;
+}
+
+void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu)
+{
+	free(per_cpu->areas);
+	memset(per_cpu, 0, sizeof(*per_cpu));
+}
+
+bool weft_per_cpu_is_restartable_(void)
+{
+#if WEFT_RESTARTABLE_
+	/* Not __rseq_size, which speaks for the process: the kernel may have refused this thread.
+	 * The area is there in any case, and says so with a negative number of the CPU. */
+	const void *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+
+	return (int32_t)((const volatile struct rseq *)area)->cpu_id >= 0;
+#else
+	return false;
+#endif
+}
+
+void *weft_per_cpu_current_(const weft_per_cpu_ *per_cpu, size_t area_bytes)
+{
+	int cpu = sched_getcpu();
+	/* Where even that fails, every thread meets in area 0: slow, and still exact. */
+	size_t area = cpu < 0 ? 0 : (size_t)cpu % (per_cpu->bytes / area_bytes);
+
+	return (char *)per_cpu->areas + area * area_bytes;
+}
