@@ -2,6 +2,7 @@
 
 /* deque: its owner alone, and with thieves, against a deque behind a mutex. */
 
+#include <array>
 #include <new>
 
 #include <weft/lockfree/deque.h>
@@ -17,6 +18,8 @@ namespace
 {
 
 constexpr size_t deque_capacity = 4096;
+/* What a thief takes at once, at most. */
+constexpr size_t batch_size = 32;
 
 class chase_lev
 {
@@ -59,13 +62,46 @@ class chase_lev
 		return error;
 	}
 
+	int steal_half(uint64_t *elements, size_t count, size_t &stolen)
+	{
+		std::array<void *, batch_size> pointers;
+		int error = weft_deque_steal_batch(&deque_, pointers.data(),
+						   std::min(count, batch_size), &stolen);
+
+		for (size_t i = 0; i < stolen; i++)
+			elements[i] = reinterpret_cast<uint64_t>(pointers[i]);
+		return error;
+	}
+
 	size_t size() const
 	{
 		return weft_deque_size(&deque_);
 	}
 
-      private:
+      protected:
 	weft_deque deque_;
+};
+
+/* Its owner holds the newest elements back. */
+class lazy : public chase_lev
+{
+      public:
+	using chase_lev::chase_lev;
+
+	void push(uint64_t element)
+	{
+		weft_deque_push_lazy(&deque_, reinterpret_cast<void *>(element));
+	}
+
+	bool try_pop(uint64_t &element)
+	{
+		void *popped;
+
+		if (!weft_deque_try_pop_lazy(&deque_, &popped))
+			return false;
+		element = reinterpret_cast<uint64_t>(popped);
+		return true;
+	}
 };
 
 /* The owner pushes a burst and pops it again; the newest comes first. */
@@ -98,7 +134,8 @@ template <class Deque, unsigned Burst> result owner_alone()
 template <class Deque> class theft
 {
       public:
-	explicit theft(unsigned thieves) : tallies_(2 + thieves) {}
+	/* Thieves take one element at a time, or half of what is there. */
+	theft(unsigned thieves, bool halves) : halves_(halves), tallies_(2 + thieves) {}
 
 	/* The owner only pushes, the thieves take it all; or it also pops, as a worker does. */
 	result run(bool owner_pops)
@@ -169,14 +206,17 @@ template <class Deque> class theft
 		tally mine;
 
 		for (;;) {
-			uint64_t element;
+			std::array<uint64_t, batch_size> elements;
+			size_t stolen = 1;
 			/* Looked at first: when it is set, all that was pushed is there. */
 			bool done = done_.load();
-			int error = deque_.steal(element);
+			int error = halves_ ? deque_.steal_half(elements.data(), batch_size, stolen)
+					    : deque_.steal(elements[0]);
 
 			if (error == 0) {
-				mine.count++;
-				mine.sum += element;
+				for (size_t i = 0; i < stolen; i++)
+					mine.sum += elements[i];
+				mine.count += stolen;
 				patience.succeeded();
 			} else if (done && error == -ENOENT) {
 				break;
@@ -187,33 +227,46 @@ template <class Deque> class theft
 		out = mine;
 	}
 
+	bool halves_;
 	Deque deque_{deque_capacity};
 	WEFT_LINE_ALIGNED std::atomic<bool> done_{false};
 	/* What went in; what the owner took; what each thief took. */
 	std::vector<tally> tallies_;
 };
 
-template <class Deque> void add_one(const std::string &name, role role)
+template <class Deque>
+void add_theft(const std::string &scenario, const std::string &name, role role, unsigned thieves,
+	       bool halves, bool owner_pops)
+{
+	add("deque", scenario, unit::rate,
+	    {name, role, [=] { return theft<Deque>(thieves, halves).run(owner_pops); }});
+}
+
+template <class Deque> void add_owner(const std::string &name, role role)
 {
 	add("deque", "owner_alone", unit::time, {name, role, owner_alone<Deque, 1>});
 	add("deque", "owner_bursts_of_64", unit::time, {name, role, owner_alone<Deque, 64>});
-	for (unsigned thieves : {1u, 3u}) {
-		std::string suffix =
-			std::to_string(thieves) + (thieves == 1 ? "_thief" : "_thieves");
+	add_theft<Deque>("worker_and_1_thief", name, role, 1, false, true);
+	add_theft<Deque>("worker_and_3_thieves", name, role, 3, false, true);
+}
 
-		add("deque", "fed_to_" + suffix, unit::rate,
-		    {name, role, [thieves] { return theft<Deque>(thieves).run(false); }});
-		add("deque", "worker_and_" + suffix, unit::rate,
-		    {name, role, [thieves] { return theft<Deque>(thieves).run(true); }});
-	}
+template <class Deque> void add_thieves(const std::string &name, role role)
+{
+	add_theft<Deque>("fed_to_1_thief", name, role, 1, false, false);
+	add_theft<Deque>("fed_to_3_thieves", name, role, 3, false, false);
+	add_theft<Deque>("fed_to_1_thief_half", name, role, 1, true, false);
+	add_theft<Deque>("fed_to_3_thieves_half", name, role, 3, true, false);
 }
 
 } // namespace
 
 void add_deque()
 {
-	add_one<chase_lev>("weft", role::weft);
-	add_one<mutex_deque>("mutex_deque", role::baseline);
+	add_owner<chase_lev>("weft", role::weft);
+	add_owner<lazy>("weft_lazy", role::weft);
+	add_owner<mutex_deque>("mutex_deque", role::baseline);
+	add_thieves<chase_lev>("weft", role::weft);
+	add_thieves<mutex_deque>("mutex_deque", role::baseline);
 }
 
 } // namespace bench

@@ -6,31 +6,68 @@
 
 #define DEQUE_CAPACITY_MAX ((uint64_t)1 << 31)
 
-static weft_deque_ring_ *ring_create(uint64_t slots, weft_deque_ring_ *outgrown)
+/* The slots of a ring for this capacity; 0 when it is refused. */
+static uint64_t slots_for(size_t capacity)
 {
-	weft_deque_ring_ *ring = malloc(sizeof(*ring) + (size_t)slots * sizeof(void *));
+	uint64_t slots = 1;
 
-	if (ring != NULL) {
-		ring->mask = slots - 1;
-		ring->outgrown = outgrown;
-	}
-	return ring;
+	if (capacity == 0 || capacity > DEQUE_CAPACITY_MAX)
+		return 0;
+	while (slots < capacity)
+		slots *= 2;
+	return slots;
+}
+
+static size_t ring_bytes(uint64_t slots)
+{
+	return sizeof(weft_deque_ring_) + (size_t)slots * sizeof(void *);
+}
+
+static void ring_begin(weft_deque_ring_ *ring, uint64_t slots, weft_deque_ring_ *outgrown)
+{
+	ring->mask = slots - 1;
+	ring->outgrown = outgrown;
+	ring->given = false;
 }
 
 int weft_deque_init(weft_deque *deque, size_t capacity)
 {
-	uint64_t slots = 1;
+	uint64_t slots = slots_for(capacity);
 
 	memset((void *)deque, 0, sizeof(*deque));
-	if (capacity == 0 || capacity > DEQUE_CAPACITY_MAX)
+	if (slots == 0)
 		return -EINVAL;
-	while (slots < capacity)
-		slots *= 2;
 
-	weft_deque_ring_ *ring = ring_create(slots, NULL);
+	weft_deque_ring_ *ring = malloc(ring_bytes(slots));
 
 	if (ring == NULL)
 		return -ENOMEM;
+	ring_begin(ring, slots, NULL);
+	/* relaxed: the deque is not shared yet. */
+	atomic_store_explicit(&deque->ring_, ring, memory_order_relaxed);
+	return 0;
+}
+
+size_t weft_deque_memory_size(size_t capacity)
+{
+	uint64_t slots = slots_for(capacity);
+
+	return slots == 0 ? 0 : ring_bytes(slots);
+}
+
+int weft_deque_init_in(weft_deque *deque, void *memory, size_t bytes, size_t capacity)
+{
+	uint64_t slots = slots_for(capacity);
+
+	memset((void *)deque, 0, sizeof(*deque));
+	if (slots == 0 || memory == NULL || (uintptr_t)memory % WEFT_CACHE_LINE != 0 ||
+	    bytes < ring_bytes(slots))
+		return -EINVAL;
+
+	weft_deque_ring_ *ring = memory;
+
+	ring_begin(ring, slots, NULL);
+	ring->given = true;
 	/* relaxed: the deque is not shared yet. */
 	atomic_store_explicit(&deque->ring_, ring, memory_order_relaxed);
 	return 0;
@@ -44,7 +81,8 @@ void weft_deque_fini(weft_deque *deque)
 	while (ring != NULL) {
 		weft_deque_ring_ *outgrown = ring->outgrown;
 
-		free(ring);
+		if (!ring->given)
+			free(ring);
 		ring = outgrown;
 	}
 	memset((void *)deque, 0, sizeof(*deque));
@@ -52,19 +90,19 @@ void weft_deque_fini(weft_deque *deque)
 
 int weft_deque_grow_(weft_deque *deque)
 {
-	/* relaxed: only the owner writes bottom_, ring_ and the slots; an element that is stolen
-	 * meanwhile is copied in vain. */
+	/* relaxed: only the owner writes ring_ and the slots; an element that is stolen meanwhile
+	 * is copied in vain. */
 	weft_deque_ring_ *old = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
-	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_relaxed);
 	weft_deque_ring_ *ring;
 	uint64_t index;
 
 	if (old->mask + 1 >= DEQUE_CAPACITY_MAX)
 		return -ENOMEM;
-	ring = ring_create(2 * (old->mask + 1), old);
+	ring = malloc(ring_bytes(2 * (old->mask + 1)));
 	if (ring == NULL)
 		return -ENOMEM;
-	for (index = deque->top_seen_; index != bottom; index++) {
+	ring_begin(ring, 2 * (old->mask + 1), old);
+	for (index = deque->top_seen_; index != deque->owner_bottom_; index++) {
 		void *element =
 			atomic_load_explicit(weft_deque_slot_(old, index), memory_order_relaxed);
 

@@ -4,7 +4,7 @@
 
 /*
  * Work-stealing deque of pointers: its owner pushes and pops at the bottom like a stack, any other
- * thread steals the oldest at the top. It grows when full.
+ * thread steals the oldest at the top, one or up to half of what is there. It grows when full.
  *
  * When not to use it: for passing elements between threads that are equals (mpmc_queue.h), or when
  * thieves must see every element at once in order.
@@ -14,17 +14,31 @@
  * to bottom is a release (or stronger), so that a thief which reads any of them has synchronised
  * with the push of the elements below. And the two full fences are gone: pop exchanges bottom and
  * all loads of the race for the last element are seq_cst, so that the proof below needs one order
- * only, tools that do not know fences understand it, and steal is two plain loads on x86-64.
+ * only, tools that do not know fences understand it, and steal is two plain loads on x86-64. The
+ * part that thieves do not see is that of split deques (Dinan and others, SC 2009; Lace, 2014).
  *
  *     operation                      threads           progress   sleeps  allocates
- *     weft_deque_init, _fini         one               -          no      init
+ *     weft_deque_init, _init_in      one               -          no      init
+ *     weft_deque_fini                one               -          no      no
  *     weft_deque_push                the owner         wait-free  no      when it grows
  *     weft_deque_push_seq_cst        the owner         wait-free  no      when it grows
- *     weft_deque_try_pop             the owner         wait-free  no      no
- *     weft_deque_steal               any              wait-free  no      no
+ *     weft_deque_push_lazy           the owner         wait-free  no      when it grows
+ *     weft_deque_try_pop, _pop_lazy  the owner         wait-free  no      no
+ *     weft_deque_publish             the owner         wait-free  no      no
+ *     weft_deque_steal               any               wait-free  no      no
+ *     weft_deque_steal_batch         any               wait-free  no      no
+ *     weft_deque_steal_half          an owner          wait-free  no      no
  *     weft_deque_size                any               wait-free  no      no
  *
  * (wait-free but for the allocator, when it grows.)
+ *
+ * Two kinds of owner. What push and push_seq_cst add can be stolen at once and as long as it is
+ * inside, whatever its owner does meanwhile; the price is an exchange in every pop, and no
+ * algorithm without one exists (Attiya and others, Laws of Order, POPL 2011). An owner that comes
+ * back soon uses the lazy calls: they may hold the newest elements back, at most
+ * WEFT_DEQUE_HELD_MAX, take those without any exchange, and give them to the thieves when there are
+ * more, when a thief has found nothing (at the owner's next lazy call), or at weft_deque_publish,
+ * which is due before the owner does something long. All calls may be mixed.
  *
  * Memory: 8 bytes a slot, doubled on growth. A thief may still look at a ring that was outgrown, so
  * those are kept until fini: together they are smaller than the current one.
@@ -32,34 +46,50 @@
 
 #include <weft/lockfree/base.h>
 
+/* The most elements that lazy calls hold back, or reserve with one exchange. */
+#define WEFT_DEQUE_HELD_MAX 64
+
+/* The most elements that weft_deque_steal_half takes at once. */
+#define WEFT_DEQUE_STEAL_MAX 32
+
 /* Private: a ring of slots; the slots follow this header. */
 typedef struct weft_deque_ring_ {
 	uint64_t mask;                     /* number of slots - 1 */
 	struct weft_deque_ring_ *outgrown; /* the ring before this one, for fini */
+	bool given;                        /* the memory is the caller's */
 } weft_deque_ring_;
 
 /*
  * Invariants, with indices that count elements and never wrap:
- *   I1  elements are at [top_, bottom_), but for a pop under way, which may own bottom_ itself;
+ *   I1  elements that can be stolen are at [top_, bottom_), but for a pop under way, which may own
+ *       bottom_ itself; those at [bottom_, owner_bottom_) are held back and the owner's alone;
  *   I2  top_ only grows, by the exchange of whoever takes the element at it;
- *   I3  top_seen_ <= top_, so that bottom_ - top_seen_ is never less than what is inside.
+ *   I3  top_seen_ <= top_, so that owner_bottom_ - top_seen_ is never less than what is inside.
  *
- * Why no element is taken twice: it could only be the last one, taken by the owner without an
- * exchange (it read t < b) and by a thief that read the old bottom. Let S be the order of all
- * seq_cst operations. The thief's T2 read the value before the owner's O2, so T2 < O2 in S; O2 < O3
- * in the owner's program. The owner's O3 read top_ as it was before the exchange X that moved it to
- * the thief's t, so O3 < X; and the thief's T1 read what X wrote, so X < T1 < T2. A circle.
+ * Why no element is taken twice: it could only be one that the owner has taken, or begun to hold
+ * back, without an exchange of top_ (its index was above the t that it read), and that a thief took
+ * that had read an older bottom. Let S be the order of all seq_cst operations. The thief's T2 read
+ * a value before the owner's O2, so T2 < O2 in S; O2 < O3 in the owner's program. The owner's O3
+ * read top_ as it was before the exchange X that moved it to the thief's index, so O3 < X; and the
+ * thief's T1 read what X wrote, so X < T1 < T2. A circle. It holds because one exchange takes one
+ * element: a thief that moved top_ by several could still reach, from the top that O3 read,
+ * elements far above it. A batch is therefore a loop, each of whose steps looks at bottom_ again.
  */
 typedef struct weft_deque {
 	/* Index of the oldest element; moved by thieves, and by the owner for the last one. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) top_;
-	/* Index after the newest element, and the ring; written by the owner, read by thieves. */
+	/* Index after the newest element that can be stolen, and the ring; written by the owner,
+	 * read by thieves. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) bottom_;
 	WEFT_ATOMIC(weft_deque_ring_ *) ring_;
-	uint64_t top_seen_; /* the owner's copy of top_ */
+	/* Whether a thief has found nothing; set by thieves, cleared by the owner. */
+	WEFT_ATOMIC(bool) hungry_;
+	/* The owner's: index after the newest element, and its copy of top_. */
+	WEFT_LINE_ALIGNED uint64_t owner_bottom_;
+	uint64_t top_seen_;
 } weft_deque;
 
-static_assert(sizeof(weft_deque) == 2 * (size_t)WEFT_CACHE_LINE, "one line per group of writers");
+static_assert(sizeof(weft_deque) == 3 * (size_t)WEFT_CACHE_LINE, "one line per group of writers");
 
 WEFT_BEGIN_DECLS
 
@@ -71,6 +101,18 @@ WEFT_BEGIN_DECLS
  * zeroed, and weft_deque_fini may be called.
  */
 WEFT_API int weft_deque_init(weft_deque *deque, size_t capacity);
+
+/* The bytes that weft_deque_init_in needs; 0 when the capacity is refused. Threads: any. */
+WEFT_API size_t weft_deque_memory_size(size_t capacity);
+
+/*
+ * The same in the caller's memory, which stays the caller's and must outlive the deque; only growth
+ * allocates then. With weft_memory_alloc(bytes, WEFT_CACHE_LINE, node) it is on a given NUMA node.
+ * Threads: one, before the deque is shared. Progress: wait-free.
+ * Returns 0; -EINVAL when the capacity is refused as above, the memory is NULL or not aligned to
+ * WEFT_CACHE_LINE, or there are fewer `bytes` than needed. On an error *deque is left zeroed.
+ */
+WEFT_API int weft_deque_init_in(weft_deque *deque, void *memory, size_t bytes, size_t capacity);
 
 /*
  * Frees the memory. Elements still inside are dropped.
@@ -89,14 +131,15 @@ WEFT_INLINE WEFT_ATOMIC(void *) * weft_deque_slot_(weft_deque_ring_ *ring, uint6
 }
 
 /*
- * How many elements are inside. Exact for the owner while nobody steals; for others it was true at
- * some moment during the call, and is never negative.
+ * How many elements there are to steal. Exact for the owner while nobody steals and nothing is held
+ * back; for others it was true at some moment during the call, and is never negative.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE size_t weft_deque_size(const weft_deque *deque)
 {
-	/* S1 seq_cst, pairs with O5: a worker that has announced its sleep and then looks here, and
-	 * an owner that pushes and then looks for sleepers, cannot both miss each other. */
+	/* S1 seq_cst, pairs with O5, O12: a worker that has announced its sleep and then looks
+	 * here, and an owner that pushes and then looks for sleepers, cannot both miss each other.
+	 */
 	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_seq_cst);
 	/* relaxed: an older top_ makes the estimate larger, never wrongly empty. */
 	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_relaxed);
@@ -104,42 +147,55 @@ WEFT_INLINE size_t weft_deque_size(const weft_deque *deque)
 	return (int64_t)(bottom - top) > 0 ? (size_t)(bottom - top) : 0;
 }
 
-/* Puts the element in its slot and returns the new bottom in *bottom; the caller stores it. */
-WEFT_INLINE int weft_deque_place_(weft_deque *deque, void *element, uint64_t *new_bottom)
+/* Makes sure of a slot for one more element. */
+WEFT_INLINE int weft_deque_make_room_(weft_deque *deque)
 {
-	/* relaxed: only the owner writes bottom_ and ring_. */
-	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_relaxed);
+	uint64_t bottom = deque->owner_bottom_;
+	/* relaxed: only the owner writes ring_. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
 
-	if (WEFT_UNLIKELY(bottom - deque->top_seen_ > ring->mask)) {
-		/* O1 acquire, pairs with T4, O4: the thieves have read the slots they took. */
-		deque->top_seen_ = atomic_load_explicit(&deque->top_, memory_order_acquire);
-		if (bottom - deque->top_seen_ > ring->mask) {
-			int error = weft_deque_grow_(deque);
+	if (WEFT_LIKELY(bottom - deque->top_seen_ <= ring->mask))
+		return 0;
+	/* O1 acquire, pairs with T4, O4: the thieves have read the slots they took. */
+	deque->top_seen_ = atomic_load_explicit(&deque->top_, memory_order_acquire);
+	return bottom - deque->top_seen_ <= ring->mask ? 0 : weft_deque_grow_(deque);
+}
 
-			if (error != 0)
-				return error;
-			ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
-		}
-	}
-	/* relaxed: published by the store to bottom_ that follows. */
-	atomic_store_explicit(weft_deque_slot_(ring, bottom), element, memory_order_relaxed);
-	*new_bottom = bottom + 1;
-	return 0;
+/* How many elements fit without growing. */
+WEFT_INLINE size_t weft_deque_room_(weft_deque *deque)
+{
+	/* relaxed: only the owner writes ring_.
+	 * O11 acquire, pairs with T4, O4: as O1. */
+	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
+
+	deque->top_seen_ = atomic_load_explicit(&deque->top_, memory_order_acquire);
+	return (size_t)(ring->mask + 1 - (deque->owner_bottom_ - deque->top_seen_));
+}
+
+/* Puts the element in its slot, which there is, and returns the new bottom, still unpublished. */
+WEFT_INLINE uint64_t weft_deque_place_(weft_deque *deque, void *element)
+{
+	/* relaxed: only the owner writes ring_; the element is published with bottom_. */
+	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
+
+	atomic_store_explicit(weft_deque_slot_(ring, deque->owner_bottom_), element,
+			      memory_order_relaxed);
+	return ++deque->owner_bottom_;
 }
 
 /*
- * Adds the element at the bottom.
+ * Adds the element at the bottom, and publishes what was held back.
  * Threads: the owner. Progress: wait-free, but for the allocator when the deque grows.
  * Returns 0, or -ENOMEM when it had to grow and could not; the deque is then as it was.
  */
 WEFT_INLINE int weft_deque_push(weft_deque *deque, void *element)
 {
-	uint64_t bottom;
-	int error = weft_deque_place_(deque, element, &bottom);
+	int error = weft_deque_make_room_(deque);
 
 	if (WEFT_LIKELY(error == 0)) {
-		/* O6 release, pairs with T2: publishes the element and what it points to. */
+		uint64_t bottom = weft_deque_place_(deque, element);
+
+		/* O6 release, pairs with T2: publishes the elements and what they point to. */
 		atomic_store_explicit(&deque->bottom_, bottom, memory_order_release);
 	}
 	return error;
@@ -152,85 +208,248 @@ WEFT_INLINE int weft_deque_push(weft_deque *deque, void *element)
  */
 WEFT_INLINE int weft_deque_push_seq_cst(weft_deque *deque, void *element)
 {
-	uint64_t bottom;
-	int error = weft_deque_place_(deque, element, &bottom);
+	int error = weft_deque_make_room_(deque);
 
 	if (WEFT_LIKELY(error == 0)) {
-		/* O5 seq_cst, pairs with T2, S1: publishes the element, as above. */
+		uint64_t bottom = weft_deque_place_(deque, element);
+
+		/* O5 seq_cst, pairs with T2, S1: publishes the elements, as above. */
 		atomic_store_explicit(&deque->bottom_, bottom, memory_order_seq_cst);
 	}
 	return error;
 }
 
 /*
- * Takes the newest element, or returns false when the deque is empty (or the last element has just
- * been stolen).
+ * Lets thieves have all that was held back.
  * Threads: the owner. Progress: wait-free.
  */
-WEFT_INLINE bool weft_deque_try_pop(weft_deque *deque, void **element)
+WEFT_INLINE void weft_deque_publish(weft_deque *deque)
 {
-	/* relaxed: only the owner writes bottom_ and ring_; and a top_ that has reached bottom_,
-	 * however old the value, stays there until the owner pushes: empty without an exchange. */
+	/* O8 release, pairs with T2: publishes the elements. */
+	atomic_store_explicit(&deque->bottom_, deque->owner_bottom_, memory_order_release);
+	/* relaxed: a thief that asks again meanwhile finds them, or asks once more. */
+	atomic_store_explicit(&deque->hungry_, false, memory_order_relaxed);
+}
+
+/*
+ * Adds the element at the bottom, where it may be held back: for an owner that soon pushes or pops
+ * again, lazily, or publishes. No exchange, and mostly no store that thieves read.
+ * Threads: the owner. Progress: wait-free, but for the allocator. Returns 0 or -ENOMEM, as above.
+ */
+WEFT_INLINE int weft_deque_push_lazy(weft_deque *deque, void *element)
+{
+	int error = weft_deque_make_room_(deque);
+
+	if (WEFT_UNLIKELY(error != 0))
+		return error;
+	uint64_t newest = weft_deque_place_(deque, element);
+	/* relaxed: only the owner writes bottom_; that a thief is hungry may be seen later. */
 	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_relaxed);
+
+	if (WEFT_UNLIKELY(atomic_load_explicit(&deque->hungry_, memory_order_relaxed))) {
+		weft_deque_publish(deque);
+	} else if (WEFT_UNLIKELY(newest - bottom > WEFT_DEQUE_HELD_MAX)) {
+		/* O9 release, pairs with T2: publishes the older half of those held back. */
+		atomic_store_explicit(&deque->bottom_, bottom + WEFT_DEQUE_HELD_MAX / 2,
+				      memory_order_release);
+	}
+	return 0;
+}
+
+/*
+ * For an owner that holds nothing back: takes the newest element from the thieves' reach, and holds
+ * back up to `run` - 1 below it, where `run` is not more than there seem to be. Returns false when
+ * the last element was stolen.
+ */
+WEFT_INLINE bool weft_deque_reserve_(weft_deque *deque, uint64_t run, void **element)
+{
+	uint64_t bottom = deque->owner_bottom_, lowered = bottom - run;
+	/* relaxed: only the owner writes ring_ and the slots. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
 	bool taken = true;
 
-	if (atomic_load_explicit(&deque->top_, memory_order_relaxed) == bottom)
-		return false;
-	bottom--;
 	/* O2 seq_cst, pairs with T2: a thief that does not see this is before it in S. Also a
 	 * release, like every store to bottom_: what stays below remains published. */
-	atomic_exchange_explicit(&deque->bottom_, bottom, memory_order_seq_cst);
+	atomic_exchange_explicit(&deque->bottom_, lowered, memory_order_seq_cst);
 	/* O3 seq_cst, pairs with T4: a thief's exchange that this does not see is after it in S. */
 	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_seq_cst);
 
-	if (WEFT_LIKELY(top < bottom)) {
-		*element =
-			atomic_load_explicit(weft_deque_slot_(ring, bottom), memory_order_relaxed);
+	if (WEFT_LIKELY(top < bottom - 1)) {
+		/* Those above top are the owner's; a thief may be at the one at top. */
+		if (WEFT_UNLIKELY(top >= lowered)) {
+			/* O10 release, pairs with T2: so that one is left. */
+			atomic_store_explicit(&deque->bottom_, top + 1, memory_order_release);
+		}
+		deque->owner_bottom_ = bottom - 1;
+		*element = atomic_load_explicit(weft_deque_slot_(ring, bottom - 1),
+						memory_order_relaxed);
 		return true;
 	}
-	if (top == bottom) {
+	if (top == bottom - 1) {
 		/* The last one: whoever moves top_ has it.
-		 * O4 seq_cst, pairs with T1, T4, O1: in S with the thieves' exchanges. */
+		 * O4 seq_cst, pairs with T1, T4, O1, O11: in S with the thieves' exchanges. */
 		taken = atomic_compare_exchange_strong_explicit(
 			&deque->top_, &top, top + 1, memory_order_seq_cst, memory_order_relaxed);
 		if (taken)
-			*element = atomic_load_explicit(weft_deque_slot_(ring, bottom),
+			*element = atomic_load_explicit(weft_deque_slot_(ring, bottom - 1),
 							memory_order_relaxed);
 	} else {
 		taken = false;
 	}
 	/* O7 release, pairs with T2: empty again, at the index after the element. */
-	atomic_store_explicit(&deque->bottom_, bottom + 1, memory_order_release);
+	atomic_store_explicit(&deque->bottom_, bottom, memory_order_release);
 	return taken;
+}
+
+/* Takes the newest element of those held back, which there are. */
+WEFT_INLINE void *weft_deque_take_held_(weft_deque *deque)
+{
+	/* relaxed: only the owner writes ring_ and the slots. */
+	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
+
+	return atomic_load_explicit(weft_deque_slot_(ring, --deque->owner_bottom_),
+				    memory_order_relaxed);
+}
+
+/*
+ * Takes the newest element, or returns false when the deque is empty (or the last element has just
+ * been stolen). Holds nothing back that was not held back before.
+ * Threads: the owner. Progress: wait-free.
+ */
+WEFT_INLINE bool weft_deque_try_pop(weft_deque *deque, void **element)
+{
+	uint64_t newest = deque->owner_bottom_;
+
+	/* relaxed: only the owner writes bottom_; and a top_ that has reached it, however old the
+	 * value, stays there until the owner pushes: empty without an exchange. */
+	if (atomic_load_explicit(&deque->bottom_, memory_order_relaxed) != newest) {
+		*element = weft_deque_take_held_(deque);
+		return true;
+	}
+	if (atomic_load_explicit(&deque->top_, memory_order_relaxed) == newest)
+		return false;
+	return weft_deque_reserve_(deque, 1, element);
+}
+
+/*
+ * The same, but half of what thieves can see, up to WEFT_DEQUE_HELD_MAX elements, may be held back
+ * for the pops that follow, of which one in many pays for an exchange.
+ * Threads: the owner. Progress: wait-free.
+ */
+WEFT_INLINE bool weft_deque_try_pop_lazy(weft_deque *deque, void **element)
+{
+	uint64_t newest = deque->owner_bottom_;
+
+	/* relaxed: as in try_pop and push_lazy. */
+	if (WEFT_LIKELY(atomic_load_explicit(&deque->bottom_, memory_order_relaxed) != newest)) {
+		*element = weft_deque_take_held_(deque);
+		if (WEFT_UNLIKELY(atomic_load_explicit(&deque->hungry_, memory_order_relaxed)))
+			weft_deque_publish(deque);
+		return true;
+	}
+	uint64_t size = newest - atomic_load_explicit(&deque->top_, memory_order_relaxed);
+	uint64_t run = size - size / 2;
+
+	if (size == 0)
+		return false;
+	return weft_deque_reserve_(deque, run < WEFT_DEQUE_HELD_MAX ? run : WEFT_DEQUE_HELD_MAX,
+				   element);
+}
+
+/* Asks the owner for those that it holds back. */
+WEFT_INLINE void weft_deque_ask_(weft_deque *deque)
+{
+	/* relaxed: a request, which is repeated. Looked at first: the line stays shared. */
+	if (!atomic_load_explicit(&deque->hungry_, memory_order_relaxed))
+		atomic_store_explicit(&deque->hungry_, true, memory_order_relaxed);
 }
 
 /*
  * Takes the oldest element.
  * Threads: any, the owner too. Progress: wait-free.
- * Returns 0; -ENOENT when the deque is empty; -EAGAIN when another thread took the element first
- * (there may be more: try again, or elsewhere).
+ * Returns 0; -ENOENT when there is nothing to steal; -EAGAIN when another thread took the element
+ * first (there may be more: try again, or elsewhere).
  */
 WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
 {
 	/* T1 seq_cst, pairs with O4, T4: what moved top_ here is before this in S. */
 	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_seq_cst);
-	/* T2 seq_cst, pairs with O2, O5, O6, O7: the elements below are complete, and a pop that
-	 * this does not see is after it in S. */
+	/* T2 seq_cst, pairs with O2, O5, O6, O7, O8, O9, O10, O12: the elements below are
+	 * complete, and a pop that this does not see is after it in S. */
 	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_seq_cst);
 
-	if ((int64_t)(bottom - top) <= 0)
+	if ((int64_t)(bottom - top) <= 0) {
+		weft_deque_ask_(deque);
 		return -ENOENT;
+	}
 	/* T3 acquire, pairs with G1: a ring that was copied is complete. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_acquire);
 	/* relaxed: a slot that was written again in the meantime fails the exchange. */
 	void *candidate = atomic_load_explicit(weft_deque_slot_(ring, top), memory_order_relaxed);
 
-	/* T4 seq_cst, pairs with O1, O3, O4, T1: one taker, and before its slot is used again. */
+	/* T4 seq_cst, pairs with O1, O3, O4, O11, T1: one taker, and before its slot is used again.
+	 */
 	if (!atomic_compare_exchange_strong_explicit(&deque->top_, &top, top + 1,
 						     memory_order_seq_cst, memory_order_relaxed))
 		return -EAGAIN;
 	*element = candidate;
+	return 0;
+}
+
+/*
+ * Takes up to `count` of the oldest elements, but not more than half of what is there at first
+ * (rounded up), oldest first. Each is taken by itself, as by weft_deque_steal, one after the other:
+ * between two of them others may take some.
+ * Threads: any, the owner too. Progress: wait-free.
+ * Returns 0, and in *stolen how many, at least one; or -ENOENT or -EAGAIN as weft_deque_steal, also
+ * when `count` is 0 (-ENOENT), with *stolen 0.
+ */
+WEFT_INLINE int weft_deque_steal_batch(weft_deque *deque, void **elements, size_t count,
+				       size_t *stolen)
+{
+	size_t size = weft_deque_size(deque), wanted = size - size / 2;
+	int error = -ENOENT;
+
+	*stolen = 0;
+	if (wanted == 0)
+		weft_deque_ask_(deque);
+	if (wanted > count)
+		wanted = count;
+	while (*stolen < wanted) {
+		error = weft_deque_steal(deque, &elements[*stolen]);
+		if (error != 0)
+			break;
+		++*stolen;
+	}
+	return *stolen > 0 ? 0 : error;
+}
+
+/*
+ * Takes up to half of the elements of `victim`, oldest first, as weft_deque_steal_batch does, but
+ * not more than WEFT_DEQUE_STEAL_MAX: the oldest goes to *element, the others into the caller's own
+ * deque, so many as there is room for without growing; its own pop then gets the newest of them.
+ * While they move they are in neither deque: who looks for work at that moment may miss them.
+ * Threads: the owner of `own`, which is not `victim`. Progress: wait-free.
+ * Returns 0, -ENOENT or -EAGAIN, as weft_deque_steal.
+ */
+WEFT_INLINE int weft_deque_steal_half(weft_deque *victim, weft_deque *own, void **element)
+{
+	void *elements[WEFT_DEQUE_STEAL_MAX];
+	size_t stolen, room = weft_deque_room_(own);
+	int error = weft_deque_steal_batch(
+		victim, elements, room < WEFT_DEQUE_STEAL_MAX ? room + 1 : WEFT_DEQUE_STEAL_MAX,
+		&stolen);
+
+	WEFT_CONTRACT(victim != own, "an owner does not steal from itself");
+	if (error != 0)
+		return error;
+	*element = elements[0];
+	if (stolen == 1)
+		return 0;
+	for (size_t i = 1; i < stolen; i++)
+		weft_deque_place_(own, elements[i]);
+	/* O12 seq_cst, pairs with T2, S1: as O5, for an owner that next looks for sleepers. */
+	atomic_store_explicit(&own->bottom_, own->owner_bottom_, memory_order_seq_cst);
 	return 0;
 }
 

@@ -70,20 +70,28 @@ class mutex_deque
 	/* 0; -ENOENT when there is nothing; -EAGAIN when somebody else is at it. */
 	int steal(uint64_t &element)
 	{
+		size_t stolen;
+
+		return steal_half(&element, 1, stolen);
+	}
+
+	/* Half of the elements, rounded up, but not more than `count`. */
+	int steal_half(uint64_t *elements, size_t count, size_t &stolen)
+	{
+		stolen = 0;
 		if (size() == 0)
 			return -ENOENT;
 		if (pthread_mutex_trylock(&mutex_) != 0)
 			return -EAGAIN;
 
 		uint64_t top = top_.load(std::memory_order_relaxed);
-		bool found = top != bottom_.load(std::memory_order_relaxed);
+		size_t inside = bottom_.load(std::memory_order_relaxed) - top;
 
-		if (found) {
-			element = slots_[top & mask_];
-			top_.store(top + 1, std::memory_order_relaxed);
-		}
+		for (; stolen < count && stolen < inside - inside / 2; stolen++)
+			elements[stolen] = slots_[(top + stolen) & mask_];
+		top_.store(top + stolen, std::memory_order_relaxed);
 		pthread_mutex_unlock(&mutex_);
-		return found ? 0 : -ENOENT;
+		return stolen > 0 ? 0 : -ENOENT;
 	}
 
 	size_t size() const

@@ -233,13 +233,14 @@ static void fifo_does_not_allocate(void **state)
 /* Within the room that it was made with. */
 static void deque_does_not_allocate(void **state)
 {
-	weft_deque deque;
+	weft_deque deque, own;
 	size_t done = 0;
 	void *element;
 
 	(void)state;
 	fail_alloc_after(-1);
 	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	assert_int_equal(weft_deque_init(&own, 4), 0);
 	begin_to_count();
 	for (int lap = 0; lap < LAPS; lap++) {
 		done += weft_deque_push(&deque, &deque) == 0;
@@ -252,9 +253,14 @@ static void deque_does_not_allocate(void **state)
 		done += weft_deque_steal(&deque, &element) == 0;
 		done += weft_deque_try_pop(&deque, &element);
 		done += weft_deque_try_pop(&deque, &element);
+		done += weft_deque_push_lazy(&deque, &deque) == 0;
+		weft_deque_publish(&deque);
+		done += weft_deque_steal_half(&deque, &own, &element) == 0;
+		done += weft_deque_try_pop_lazy(&deque, &element);
 	}
-	assert_int_equal(done, (size_t)LAPS * 12);
+	assert_int_equal(done, (size_t)LAPS * 14);
 	assert_int_equal(fail_alloc_count(), 0);
+	weft_deque_fini(&own);
 	weft_deque_fini(&deque);
 }
 

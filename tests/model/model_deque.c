@@ -14,21 +14,32 @@
 #include "model.h"
 
 enum {
-	ELEMENTS = 16,
-	THIEVES = 3
+	ELEMENTS = 80,
+	THIEVES = 3,
+	BATCH = 3
 };
 
-/* The owner's calls: 'p' push, 's' push_seq_cst, 't' take (try_pop). */
+/* What thieves do. */
+enum robbery {
+	SINGLE,
+	BATCHES, /* up to BATCH elements in a call */
+	HALVES,  /* the first thief, into its own deque, from which the others steal */
+};
+
+/* The owner's calls: 'p' push, 's' push_seq_cst, 't' take (try_pop), 'l' push_lazy, 'z' take
+ * (try_pop_lazy), 'u' publish, 'L' push_lazy as often as nothing has to be published. */
 struct shape {
 	size_t capacity;
 	const char *before; /* the owner's calls before there are thieves */
 	const char *owner;
 	int thieves, steals;
-	uint64_t index; /* of the first element */
+	enum robbery robbery;
+	uint64_t index;      /* of the first element */
+	size_t own_capacity; /* of the first thief's deque */
 };
 
 static struct {
-	weft_deque deque;
+	weft_deque deque, own;
 	const struct shape *shape;
 	int pushed;
 	int contents[ELEMENTS]; /* what an element points to: its own number, until it is used */
@@ -45,9 +56,12 @@ static void setup(const struct shape *shape)
 
 	model_assert(error == 0 || error == -ENOMEM);
 	test.out_of_memory = error != 0;
+	if (shape->own_capacity != 0)
+		model_assert(weft_deque_init(&test.own, shape->own_capacity) == 0);
 	if (shape->index != 0) {
 		atomic_store_explicit(&test.deque.top_, shape->index, memory_order_relaxed);
 		atomic_store_explicit(&test.deque.bottom_, shape->index, memory_order_relaxed);
+		test.deque.owner_bottom_ = shape->index;
 		test.deque.top_seen_ = shape->index;
 	}
 	model_name(&test.deque.top_, "top");
@@ -68,19 +82,27 @@ static void use(int thread, void *element)
 	test.got[thread][number] = true;
 }
 
-static void push(bool seq_cst)
+static void push(char kind)
 {
 	int number = test.pushed + 1;
 	int error;
 
 	test.contents[number] = number;
-	if (seq_cst)
+	if (kind == 's')
 		error = weft_deque_push_seq_cst(&test.deque, &test.contents[number]);
-	else
+	else if (kind == 'p')
 		error = weft_deque_push(&test.deque, &test.contents[number]);
+	else
+		error = weft_deque_push_lazy(&test.deque, &test.contents[number]);
 	model_assert(error == 0 || error == -ENOMEM);
 	if (error == 0)
 		test.pushed = number;
+}
+
+static bool take(char kind, void **element)
+{
+	return kind == 't' ? weft_deque_try_pop(&test.deque, element)
+			   : weft_deque_try_pop_lazy(&test.deque, element);
 }
 
 static void follow_script(const char *script)
@@ -88,9 +110,14 @@ static void follow_script(const char *script)
 	void *element;
 
 	for (; script != NULL && *script != '\0'; script++) {
-		if (*script != 't')
-			push(*script == 's');
-		else if (weft_deque_try_pop(&test.deque, &element))
+		if (*script == 'L')
+			for (int i = 0; i < WEFT_DEQUE_HELD_MAX; i++)
+				push('l');
+		else if (*script == 'u')
+			weft_deque_publish(&test.deque);
+		else if (strchr("tz", *script) == NULL)
+			push(*script);
+		else if (take(*script, &element))
 			use(0, element);
 	}
 }
@@ -101,13 +128,41 @@ static void own(void *unused)
 	follow_script(test.shape->owner);
 }
 
+/* One call of one thief; returns how many elements it took. */
+static size_t rob(int thief, void **elements)
+{
+	size_t stolen = 0;
+
+	if (test.shape->robbery == BATCHES) {
+		int error = weft_deque_steal_batch(&test.deque, elements, BATCH, &stolen);
+
+		model_assert((error == 0) == (stolen > 0));
+		return stolen;
+	}
+	if (test.shape->robbery == HALVES && thief == 1)
+		return weft_deque_steal_half(&test.deque, &test.own, elements) == 0;
+	return weft_deque_steal(test.shape->robbery == HALVES ? &test.own : &test.deque,
+				elements) == 0;
+}
+
 static void thieve(void *argument)
 {
-	void *element;
+	int self = (int)(intptr_t)argument;
+	void *elements[BATCH], *newest = NULL;
 
-	for (int i = 0; i < test.shape->steals; i++)
-		if (weft_deque_steal(&test.deque, &element) == 0)
-			use((int)(intptr_t)argument, element);
+	for (int i = 0; i < test.shape->steals; i++) {
+		size_t stolen = rob(self, elements);
+
+		/* Each thief gets ever newer ones. */
+		for (size_t j = 0; j < stolen; j++) {
+			model_assert((int *)elements[j] > (int *)newest);
+			newest = elements[j];
+			use(self, newest);
+		}
+	}
+	if (test.shape->robbery == HALVES && self == 1)
+		while (weft_deque_try_pop(&test.own, &newest))
+			use(self, newest);
 }
 
 static void check_all_taken_once(void)
@@ -138,8 +193,10 @@ static void exact(const void *shape)
 		if (model_frozen() == 0)
 			check_all_taken_once();
 	}
-	if (model_frozen() == 0)
+	if (model_frozen() == 0) {
 		weft_deque_fini(&test.deque);
+		weft_deque_fini(&test.own);
+	}
 }
 
 /* The specification: push and take at one end, steal at the other. */
@@ -152,7 +209,7 @@ enum {
 
 struct contents {
 	unsigned char count;
-	unsigned char elements[ELEMENTS - 1];
+	unsigned char elements[15];
 };
 
 static void describe(const struct model_operation *operation, char *text, size_t size)
@@ -180,8 +237,10 @@ static bool step(void *state, const struct model_operation *operation)
 	/* A thief that was beaten to it says so, and that says nothing. */
 	if (!operation->pending && operation->result == -EAGAIN)
 		return true;
+	/* For a thief there may be nothing though the owner holds some back. */
 	if (!operation->pending && operation->result == 0)
-		return contents->count == 0;
+		return contents->count == 0 ||
+		       (operation->kind == STEAL && strchr(test.shape->owner, 'l') != NULL);
 	if (contents->count == 0)
 		return operation->pending;
 	if (operation->kind == TAKE) {
@@ -204,17 +263,17 @@ static void own_recorded(void *unused)
 {
 	(void)unused;
 	for (const char *call = test.shape->owner; *call != '\0'; call++) {
-		if (*call == 't') {
+		if (strchr("tz", *call) != NULL) {
 			void *element;
 
 			model_call(TAKE, 0);
 
-			bool taken = weft_deque_try_pop(&test.deque, &element);
+			bool taken = take(*call, &element);
 
 			model_return(taken ? (int *)element - test.contents : 0);
 		} else {
 			model_call(PUSH, test.pushed + 1);
-			push(*call == 's');
+			push(*call);
 			model_return(0);
 		}
 	}
@@ -256,7 +315,7 @@ static bool saw_sleeper, saw_element;
 static void push_and_look(void *unused)
 {
 	(void)unused;
-	push(true);
+	push('s');
 	saw_sleeper = atomic_load_explicit(&sleepers, memory_order_seq_cst) != 0;
 }
 
@@ -286,7 +345,6 @@ static const struct model_scenario scenarios[] = {
 		.name = "deque: 2 thieves, 2 pushes, 2 takes",
 		.run = exact,
 		.argument = SHAPE(.capacity = 4, .owner = "pptt", .thieves = 2, .steals = 2),
-		.preemptions = 3,
 	},
 	{
 		.name = "deque: 2 thieves, the last elements, all interleavings",
@@ -300,7 +358,7 @@ static const struct model_scenario scenarios[] = {
 		.name = "deque: the last element again and again",
 		.run = exact,
 		.argument = SHAPE(.capacity = 1, .owner = "ptptpt", .thieves = 1, .steals = 3),
-		.preemptions = 4,
+		.preemptions = 3,
 		.stale = 3,
 	},
 	{
@@ -319,7 +377,48 @@ static const struct model_scenario scenarios[] = {
 		.run = exact,
 		.argument = SHAPE(.capacity = 1, .owner = "ppptptt", .thieves = 1, .steals = 3),
 		.preemptions = 3,
-		.stale = 3,
+	},
+	{
+		.name = "deque: the owner reserves what two thieves are at",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "pppp", .owner = "zz", .thieves = 2,
+				  .steals = 2),
+	},
+	{
+		.name = "deque: reserved and stolen, all interleavings",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "ppp", .owner = "zz", .thieves = 1,
+				  .steals = 2),
+		.preemptions = MODEL_UNBOUNDED,
+		.stale = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "deque: held back until a thief asks",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .owner = "llzlt", .thieves = 1, .steals = 2),
+	},
+	{
+		.name = "deque: more than can be held back",
+		.run = exact,
+		.argument = SHAPE(.capacity = 128, .before = "L", .owner = "l", .thieves = 1,
+				  .steals = 1),
+	},
+	{
+		.name = "deque: batches of 2 thieves",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "pppp", .owner = "tt", .thieves = 2,
+				  .steals = 1, .robbery = BATCHES),
+	},
+	{
+		.name = "deque: half of it into another deque, which is stolen from",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "pppp", .owner = "t", .thieves = 2,
+				  .steals = 1, .robbery = HALVES, .own_capacity = 1),
+	},
+	{
+		.name = "deque: held back and published, linearizable",
+		.run = linearizable,
+		.argument = SHAPE(.capacity = 2, .owner = "lpztz", .thieves = 2, .steals = 1),
 	},
 	{
 		.name = "deque: linearizable",

@@ -26,6 +26,8 @@
 /* The elements of one round, at most and at least. */
 #define ELEMENTS_MAX 32768
 #define ELEMENTS_MIN 2048
+/* What a thief takes at once, at most. */
+#define STEALS_MAX 16
 
 /* An element: the deque gets its address, its place in the array is its number. */
 typedef struct deque_element {
@@ -53,6 +55,7 @@ typedef struct deque_worker {
 	seeded_random random;
 	bool owns;
 	uint64_t taken;
+	weft_deque own; /* a thief's */
 } deque_worker;
 
 static uint64_t payload_of(uint64_t number)
@@ -89,10 +92,16 @@ static void push_next(deque_worker *self)
 	int error;
 
 	element->payload = payload_of(round->pushed);
-	if (seeded_random_below(&self->random, 2) == 0)
+	switch (seeded_random_below(&self->random, 4)) {
+	case 0:
 		error = weft_deque_push(&round->deque, element);
-	else
+		break;
+	case 1:
 		error = weft_deque_push_seq_cst(&round->deque, element);
+		break;
+	default:
+		error = weft_deque_push_lazy(&round->deque, element);
+	}
 	if (error != 0)
 		stress_fail(&round->crew, "a push failed");
 	round->stack[round->depth++] = round->pushed++;
@@ -103,8 +112,13 @@ static bool pop_newest(deque_worker *self)
 {
 	deque_stress *round = self->round;
 	void *taken;
+	bool found;
 
-	if (!weft_deque_try_pop(&round->deque, &taken)) {
+	if (seeded_random_below(&self->random, 2) == 0)
+		found = weft_deque_try_pop_lazy(&round->deque, &taken);
+	else
+		found = weft_deque_try_pop(&round->deque, &taken);
+	if (!found) {
 		/* All were stolen. */
 		round->depth = 0;
 		return false;
@@ -157,32 +171,63 @@ static void *own(void *argument)
 		while (pop_newest(self))
 			continue;
 	}
+	weft_deque_publish(&round->deque);
 	/* release: pairs with the acquire of the thieves; all is pushed. */
 	atomic_store_explicit(&round->finished, true, memory_order_release);
 	return NULL;
+}
+
+/* What a thief does in one of three ways. Returns what the steal does, and the elements. */
+static int steal_some(deque_worker *self, void **taken, size_t *count)
+{
+	deque_stress *round = self->round;
+
+	*count = 1;
+	switch (seeded_random_below(&self->random, 3)) {
+	case 0:
+		return weft_deque_steal(&round->deque, taken);
+	case 1:
+		return weft_deque_steal_batch(&round->deque, taken, STEALS_MAX, count);
+	default:
+		break;
+	}
+
+	int result = weft_deque_steal_half(&round->deque, &self->own, taken);
+
+	if (result != 0)
+		return result;
+	/* Oldest first, like the others. */
+	while (*count < STEALS_MAX && weft_deque_steal(&self->own, &taken[*count]) == 0)
+		++*count;
+	return 0;
 }
 
 static void *rob(void *argument)
 {
 	deque_worker *self = argument;
 	deque_stress *round = self->round;
+	void *taken[STEALS_MAX];
 	uint64_t next = 0;
+	size_t count;
 
+	if (weft_deque_init(&self->own, STEALS_MAX / 2) != 0)
+		stress_fail(&round->crew, "a deque was not made");
 	stress_start_together(&round->crew);
 	while (stress_failure(&round->crew) == NULL) {
 		bool last = atomic_load_explicit(&round->finished, memory_order_acquire);
-		void *taken;
-		int result = weft_deque_steal(&round->deque, &taken);
+		int result = steal_some(self, taken, &count);
 
 		if (weft_deque_size(&round->deque) > ELEMENTS_MAX)
 			stress_fail(&round->crew, "the size is above what was pushed");
 		if (result == 0) {
-			uint64_t number = take(self, taken);
+			for (size_t i = 0; i < count; i++) {
+				uint64_t number = take(self, taken[i]);
 
-			if (number < next)
-				stress_fail(&round->crew, "a thief got an older element after a "
-							  "newer one");
-			next = number + 1;
+				if (number < next)
+					stress_fail(&round->crew, "a thief got an older element "
+								  "after a newer one");
+				next = number + 1;
+			}
 		} else if (result == -ENOENT) {
 			if (last || !stress_wait(&round->crew))
 				break;
@@ -190,6 +235,7 @@ static void *rob(void *argument)
 			stress_fail(&round->crew, "a steal returned what it must not");
 		}
 	}
+	weft_deque_fini(&self->own);
 	return NULL;
 }
 
@@ -240,7 +286,8 @@ static void run_round(unsigned threads, size_t capacity, uint64_t deadline_ns, d
 	round->burst_max = 16 + 2 * capacity;
 	stress_crew_init(&round->crew, threads, deadline_ns);
 	for (unsigned i = 0; i < threads; i++)
-		workers[i] = (deque_worker){round, {seeded_random_next(random)}, i == 0, 0};
+		workers[i] = (deque_worker){
+			.round = round, .random = {seeded_random_next(random)}, .owns = i == 0};
 	stress_run(&round->crew, work, workers, sizeof(workers[0]));
 	check_round(round, workers, tally);
 	weft_deque_fini(&round->deque);

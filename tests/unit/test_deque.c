@@ -71,6 +71,7 @@ static void start_at(weft_deque *deque, uint64_t index)
 {
 	atomic_store_explicit(&deque->top_, index, memory_order_relaxed);
 	atomic_store_explicit(&deque->bottom_, index, memory_order_relaxed);
+	deque->owner_bottom_ = index;
 	deque->top_seen_ = index;
 }
 
@@ -267,6 +268,7 @@ static void refuses_to_grow_beyond_its_limit(void **state)
 
 	ring_of(&deque)->mask = full - 1;
 	atomic_store_explicit(&deque.bottom_, full, memory_order_relaxed);
+	deque.owner_bottom_ = full;
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(pushes[i](&deque, &element), -ENOMEM);
 	assert_int_equal(weft_deque_size(&deque), full);
@@ -297,6 +299,231 @@ static void survives_large_indices(void **state)
 			weft_deque_fini(&deque);
 		}
 	}
+}
+
+/* Lazy pushes stay with the owner up to the limit, then the older half goes to the thieves. */
+static void holds_the_newest_back(void **state)
+{
+	weft_deque deque;
+	void *element;
+
+	(void)state;
+	assert_int_equal(weft_deque_init(&deque, 1), 0);
+	for (uintptr_t n = 0; n < WEFT_DEQUE_HELD_MAX; n++)
+		assert_int_equal(weft_deque_push_lazy(&deque, (void *)n), 0);
+	assert_int_equal(weft_deque_size(&deque), 0);
+	assert_int_equal(weft_deque_push_lazy(&deque, (void *)WEFT_DEQUE_HELD_MAX), 0);
+	assert_int_equal(weft_deque_size(&deque), WEFT_DEQUE_HELD_MAX / 2);
+	for (uintptr_t n = 0; n < WEFT_DEQUE_HELD_MAX / 2; n++)
+		assert_steals(&deque, n);
+	for (uintptr_t n = WEFT_DEQUE_HELD_MAX; n >= WEFT_DEQUE_HELD_MAX / 2; n--) {
+		assert_true(weft_deque_try_pop_lazy(&deque, &element));
+		assert_int_equal((uintptr_t)element, n);
+	}
+	assert_empty(&deque);
+	weft_deque_fini(&deque);
+}
+
+/* Ten are held back, and a thief has found nothing. */
+static void hold_ten_and_ask(weft_deque *deque)
+{
+	void *element;
+
+	assert_int_equal(weft_deque_init(deque, 16), 0);
+	for (uintptr_t n = 1; n <= 10; n++)
+		assert_int_equal(weft_deque_push_lazy(deque, (void *)n), 0);
+	assert_int_equal(weft_deque_size(deque), 0);
+	assert_int_equal(weft_deque_steal(deque, &element), -ENOENT);
+	assert_int_equal(weft_deque_size(deque), 0);
+}
+
+static void publishes_when_asked(void **state)
+{
+	weft_deque deque;
+	void *elements[4];
+	size_t stolen;
+
+	(void)state;
+	hold_ten_and_ask(&deque);
+	assert_true(weft_deque_try_pop_lazy(&deque, elements));
+	assert_int_equal(weft_deque_size(&deque), 9);
+	/* Once: what comes then is held back again. */
+	assert_int_equal(weft_deque_push_lazy(&deque, elements), 0);
+	assert_int_equal(weft_deque_size(&deque), 9);
+	weft_deque_fini(&deque);
+	hold_ten_and_ask(&deque);
+	assert_int_equal(weft_deque_push_lazy(&deque, elements), 0);
+	assert_int_equal(weft_deque_size(&deque), 11);
+	weft_deque_fini(&deque);
+	/* A batch asks, too. */
+	assert_int_equal(weft_deque_init(&deque, 16), 0);
+	assert_int_equal(weft_deque_push_lazy(&deque, elements), 0);
+	assert_int_equal(weft_deque_steal_batch(&deque, elements, 4, &stolen), -ENOENT);
+	assert_int_equal(weft_deque_push_lazy(&deque, elements), 0);
+	assert_int_equal(weft_deque_size(&deque), 2);
+	weft_deque_fini(&deque);
+}
+
+static void publishes_when_told(void **state)
+{
+	weft_deque deque;
+	void *element;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		assert_int_equal(weft_deque_init(&deque, 16), 0);
+		for (uintptr_t n = 0; n < 10; n++)
+			assert_int_equal(weft_deque_push_lazy(&deque, (void *)n), 0);
+		/* A pop of the other kind leaves them held back; a push of the other kind not. */
+		assert_pops(&deque, 9);
+		assert_int_equal(weft_deque_size(&deque), 0);
+		if (how == 0)
+			weft_deque_publish(&deque);
+		else
+			assert_int_equal(pushes[how - 1](&deque, (void *)9), 0);
+		assert_int_equal(weft_deque_size(&deque), how == 0 ? 9 : 10);
+		assert_steals(&deque, 0);
+		assert_true(weft_deque_try_pop(&deque, &element));
+		weft_deque_fini(&deque);
+	}
+}
+
+/* A lazy pop leaves half of them, rounded down, to the thieves. */
+static void reserves_half(void **state)
+{
+	weft_deque deque;
+	void *element;
+
+	(void)state;
+	for (uintptr_t count = 1; count < 3 * WEFT_DEQUE_HELD_MAX; count++) {
+		size_t left = count / 2;
+
+		if (count - left > WEFT_DEQUE_HELD_MAX)
+			left = count - WEFT_DEQUE_HELD_MAX;
+		assert_int_equal(weft_deque_init(&deque, 1), 0);
+		for (uintptr_t n = 1; n <= count; n++)
+			push_number(&deque, n);
+		assert_true(weft_deque_try_pop_lazy(&deque, &element));
+		assert_int_equal((uintptr_t)element, count);
+		assert_int_equal(weft_deque_size(&deque), left);
+		for (uintptr_t n = count - 1; n > 0; n--) {
+			assert_true(weft_deque_try_pop_lazy(&deque, &element));
+			assert_int_equal((uintptr_t)element, n);
+		}
+		assert_empty(&deque);
+		assert_false(weft_deque_try_pop_lazy(&deque, &element));
+		weft_deque_fini(&deque);
+	}
+}
+
+static void batch_takes_the_older_half(void **state)
+{
+	void *elements[64];
+	weft_deque deque;
+	size_t stolen;
+
+	(void)state;
+	for (uintptr_t inside = 0; inside < 40; inside++) {
+		for (size_t count = 0; count < 40; count++) {
+			size_t half = inside - inside / 2, expected = half < count ? half : count;
+
+			assert_int_equal(weft_deque_init(&deque, 4), 0);
+			for (uintptr_t n = 0; n < inside; n++)
+				push_number(&deque, n);
+			stolen = 99;
+			assert_int_equal(weft_deque_steal_batch(&deque, elements, count, &stolen),
+					 expected > 0 ? 0 : -ENOENT);
+			assert_int_equal(stolen, expected);
+			for (uintptr_t n = 0; n < expected; n++)
+				assert_int_equal((uintptr_t)elements[n], n);
+			assert_int_equal(weft_deque_size(&deque), inside - expected);
+			weft_deque_fini(&deque);
+		}
+	}
+}
+
+/* The oldest is returned, the others go where there is room, and the newest is popped first. */
+static void half_goes_to_the_thief(void **state)
+{
+	weft_deque deque, own;
+	void *element;
+
+	(void)state;
+	for (uintptr_t inside = 0; inside < 100; inside++) {
+		for (size_t room = 0; room <= 4; room++) {
+			size_t half = inside - inside / 2;
+			size_t limit = half < WEFT_DEQUE_STEAL_MAX ? half : WEFT_DEQUE_STEAL_MAX;
+			size_t taken = limit < room + 1 ? limit : room + 1;
+
+			assert_int_equal(weft_deque_init(&deque, 4), 0);
+			assert_int_equal(weft_deque_init(&own, 4), 0);
+			for (uintptr_t n = 0; n < inside; n++)
+				push_number(&deque, n);
+			for (size_t n = room; n < 4; n++)
+				push_number(&own, 1000);
+			weft_deque_ring_ *ring = ring_of(&own);
+
+			element = &own;
+			assert_int_equal(weft_deque_steal_half(&deque, &own, &element),
+					 taken > 0 ? 0 : -ENOENT);
+			assert_ptr_equal((uintptr_t)element, taken > 0 ? 0 : (uintptr_t)&own);
+			assert_ptr_equal(ring_of(&own), ring);
+			assert_int_equal(weft_deque_size(&deque), inside - taken);
+			for (size_t n = taken; n > 1; n--)
+				assert_pops(&own, n - 1);
+			for (size_t n = room; n < 4; n++)
+				assert_pops(&own, 1000);
+			assert_empty(&own);
+			weft_deque_fini(&own);
+			weft_deque_fini(&deque);
+		}
+	}
+	/* With more room than it takes at once. */
+	assert_int_equal(weft_deque_init(&deque, 4), 0);
+	assert_int_equal(weft_deque_init(&own, 256), 0);
+	for (uintptr_t n = 0; n < 200; n++)
+		push_number(&deque, n);
+	assert_int_equal(weft_deque_steal_half(&deque, &own, &element), 0);
+	assert_int_equal(weft_deque_size(&own), WEFT_DEQUE_STEAL_MAX - 1);
+	weft_deque_fini(&own);
+	weft_deque_fini(&deque);
+}
+
+static void lives_in_memory_of_the_caller(void **state)
+{
+	static const weft_deque zeroed;
+	size_t bytes = weft_deque_memory_size(5);
+	unsigned char *memory = aligned_alloc(WEFT_CACHE_LINE, 4 * (size_t)WEFT_CACHE_LINE);
+	weft_deque deque;
+
+	(void)state;
+	assert_non_null(memory);
+	assert_true(bytes >= 8 * sizeof(void *) && bytes <= 2 * (size_t)WEFT_CACHE_LINE);
+	assert_int_equal(weft_deque_memory_size(0), 0);
+	assert_int_equal(weft_deque_memory_size(((size_t)1 << 31) + 1), 0);
+	assert_true(weft_deque_memory_size((size_t)1 << 31) > (size_t)1 << 34);
+	assert_int_equal(weft_deque_init_in(&deque, memory, bytes - 1, 5), -EINVAL);
+	assert_memory_equal(&deque, &zeroed, sizeof(deque));
+	assert_int_equal(weft_deque_init_in(&deque, NULL, bytes, 5), -EINVAL);
+	assert_int_equal(weft_deque_init_in(&deque, memory + 8, bytes, 5), -EINVAL);
+	assert_int_equal(weft_deque_init_in(&deque, memory, bytes, 0), -EINVAL);
+	assert_int_equal(weft_deque_init_in(&deque, memory, SIZE_MAX, ((size_t)1 << 31) + 1),
+			 -EINVAL);
+	weft_deque_fini(&deque);
+	memset(memory, 0xa5, 4 * (size_t)WEFT_CACHE_LINE);
+	for (uintptr_t count = 8; count < 40; count += 31) {
+		assert_int_equal(weft_deque_init_in(&deque, memory, bytes, 5), 0);
+		for (uintptr_t n = 0; n < count; n++)
+			push_number(&deque, n);
+		assert_int_equal((void *)ring_of(&deque) == memory, count == 8);
+		for (uintptr_t n = count; n > 0; n--)
+			assert_pops(&deque, n - 1);
+		weft_deque_fini(&deque);
+		assert_memory_equal(&deque, &zeroed, sizeof(deque));
+	}
+	for (size_t i = bytes; i < 4 * (size_t)WEFT_CACHE_LINE; i++)
+		assert_int_equal(memory[i], 0xa5);
+	free(memory);
 }
 
 /* Whose turn it is, or that the other thread has had it. */
@@ -453,38 +680,84 @@ static void steals_from_an_outgrown_ring(void **state)
 #define MODEL_ROUNDS     300
 #define MODEL_OPERATIONS 1000
 
+/* The elements [oldest, newest) of the array are inside. */
+typedef struct deque_mirror {
+	weft_deque deque;
+	seeded_random random;
+	uintptr_t inside[MODEL_OPERATIONS];
+	size_t oldest, newest;
+} deque_mirror;
+
+static void push_any(deque_mirror *mirror)
+{
+	uintptr_t number = (uintptr_t)seeded_random_next(&mirror->random);
+
+	mirror->inside[mirror->newest++] = number;
+	if (seeded_random_below(&mirror->random, 2) == 0)
+		assert_int_equal(weft_deque_push_lazy(&mirror->deque, (void *)number), 0);
+	else
+		push_number(&mirror->deque, number);
+}
+
+static void pop_any(deque_mirror *mirror)
+{
+	bool lazy = seeded_random_below(&mirror->random, 2) == 0, taken;
+	void *element;
+
+	if (lazy)
+		taken = weft_deque_try_pop_lazy(&mirror->deque, &element);
+	else
+		taken = weft_deque_try_pop(&mirror->deque, &element);
+	assert_int_equal(taken, mirror->oldest != mirror->newest);
+	if (taken)
+		assert_int_equal((uintptr_t)element, mirror->inside[--mirror->newest]);
+}
+
+static void steal_any(deque_mirror *mirror)
+{
+	size_t count = 1, visible = weft_deque_size(&mirror->deque);
+	void *elements[4];
+	int error;
+
+	if (seeded_random_below(&mirror->random, 2) == 0)
+		error = weft_deque_steal(&mirror->deque, elements);
+	else
+		error = weft_deque_steal_batch(&mirror->deque, elements, 4, &count);
+	assert_int_equal(error, visible > 0 ? 0 : -ENOENT);
+	for (size_t i = 0; error == 0 && i < count; i++)
+		assert_int_equal((uintptr_t)elements[i], mirror->inside[mirror->oldest++]);
+}
+
 static void equals_its_model(void **state)
 {
-	seeded_random random = {seeded_random_seed()};
-	uintptr_t inside[MODEL_OPERATIONS];
+	deque_mirror mirror = {.random = {seeded_random_seed()}};
 
 	(void)state;
 	for (int round = 0; round < MODEL_ROUNDS; round++) {
-		/* Elements [oldest, newest) of the array are inside. */
-		size_t oldest = 0, newest = 0;
-		uint64_t push_of_8 = 2 + seeded_random_below(&random, 5);
-		weft_deque deque;
-		void *element;
+		uint64_t push_of_8 = 2 + seeded_random_below(&mirror.random, 5);
+		size_t capacity = 1 + seeded_random_below(&mirror.random, 9);
 
-		assert_int_equal(weft_deque_init(&deque, 1 + seeded_random_below(&random, 9)), 0);
-		start_at(&deque, seeded_random_next(&random) >> 1);
+		mirror.oldest = mirror.newest = 0;
+		assert_int_equal(weft_deque_init(&mirror.deque, capacity), 0);
+		start_at(&mirror.deque, seeded_random_next(&mirror.random) >> 1);
 		for (int i = 0; i < MODEL_OPERATIONS; i++) {
-			if (seeded_random_below(&random, 8) < push_of_8) {
-				inside[newest] = (uintptr_t)seeded_random_next(&random);
-				push_number(&deque, inside[newest++]);
-			} else if (oldest == newest) {
-				assert_empty(&deque);
-			} else if (seeded_random_below(&random, 2) == 0) {
-				assert_pops(&deque, inside[--newest]);
-			} else {
-				assert_steals(&deque, inside[oldest++]);
-			}
-			assert_int_equal(weft_deque_size(&deque), newest - oldest);
+			if (seeded_random_below(&mirror.random, 8) < push_of_8)
+				push_any(&mirror);
+			else if (seeded_random_below(&mirror.random, 2) == 0)
+				pop_any(&mirror);
+			else
+				steal_any(&mirror);
+			if (seeded_random_below(&mirror.random, 64) == 0)
+				weft_deque_publish(&mirror.deque);
+			size_t inside = mirror.newest - mirror.oldest;
+			size_t visible = weft_deque_size(&mirror.deque);
+
+			assert_in_range(inside - visible, 0, WEFT_DEQUE_HELD_MAX);
 		}
-		while (weft_deque_try_pop(&deque, &element))
-			assert_int_equal((uintptr_t)element, inside[--newest]);
-		assert_int_equal(newest, oldest);
-		weft_deque_fini(&deque);
+		while (mirror.newest != mirror.oldest)
+			pop_any(&mirror);
+		assert_empty(&mirror.deque);
+		weft_deque_fini(&mirror.deque);
 	}
 }
 
@@ -502,6 +775,13 @@ int main(void)
 		cmocka_unit_test(growth_keeps_every_element),
 		cmocka_unit_test(refuses_to_grow_beyond_its_limit),
 		cmocka_unit_test(survives_large_indices),
+		cmocka_unit_test(holds_the_newest_back),
+		cmocka_unit_test(publishes_when_asked),
+		cmocka_unit_test(publishes_when_told),
+		cmocka_unit_test(reserves_half),
+		cmocka_unit_test(batch_takes_the_older_half),
+		cmocka_unit_test(half_goes_to_the_thief),
+		cmocka_unit_test(lives_in_memory_of_the_caller),
 		cmocka_unit_test(steal_says_who_came_first),
 		cmocka_unit_test(steals_from_an_outgrown_ring),
 		cmocka_unit_test(equals_its_model),
