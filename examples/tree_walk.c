@@ -48,20 +48,21 @@ static void leave_for_later(walker *self, node *branch)
 		return;
 	/* relaxed: only counts; who sees it at 0 has no data to read. */
 	atomic_fetch_add_explicit(&self->forest->open_branches, 1, memory_order_relaxed);
-	must(weft_deque_push(&self->branches, branch), "weft_deque_push");
+	must(weft_deque_push_lazy(&self->branches, branch), "weft_deque_push_lazy");
 }
 
-/* One's own newest branch, or else the oldest of another walker; NULL when there is none now. */
+/* One's own newest branch, or else the oldest of another walker, with half of the others that it
+ * lets go; NULL when there is none now. */
 static node *next_branch(walker *self)
 {
 	void *branch = NULL;
 
-	if (weft_deque_try_pop(&self->branches, &branch))
+	if (weft_deque_try_pop_lazy(&self->branches, &branch))
 		return branch;
 	for (unsigned i = 1; i < WALKERS; i++) {
 		walker *victim = &self->forest->walkers[(self->index + i) % WALKERS];
 
-		if (weft_deque_steal(&victim->branches, &branch) == 0)
+		if (weft_deque_steal_half(&victim->branches, &self->branches, &branch) == 0)
 			return branch;
 	}
 	return NULL;

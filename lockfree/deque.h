@@ -164,10 +164,10 @@ WEFT_INLINE int weft_deque_make_room_(weft_deque *deque)
 /* How many elements fit without growing. */
 WEFT_INLINE size_t weft_deque_room_(weft_deque *deque)
 {
-	/* relaxed: only the owner writes ring_.
-	 * O11 acquire, pairs with T4, O4: as O1. */
+	/* relaxed: only the owner writes ring_. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
 
+	/* O11 acquire, pairs with T4, O4: as O1. */
 	deque->top_seen_ = atomic_load_explicit(&deque->top_, memory_order_acquire);
 	return (size_t)(ring->mask + 1 - (deque->owner_bottom_ - deque->top_seen_));
 }

@@ -27,7 +27,8 @@ enum robbery {
 };
 
 /* The owner's calls: 'p' push, 's' push_seq_cst, 't' take (try_pop), 'l' push_lazy, 'z' take
- * (try_pop_lazy), 'u' publish, 'L' push_lazy as often as nothing has to be published. */
+ * (try_pop_lazy), 'u' publish, 'L' push_lazy as often as nothing has to be published, 'w' a write
+ * to what the oldest element points to. */
 struct shape {
 	size_t capacity;
 	const char *before; /* the owner's calls before there are thieves */
@@ -113,6 +114,8 @@ static void follow_script(const char *script)
 		if (*script == 'L')
 			for (int i = 0; i < WEFT_DEQUE_HELD_MAX; i++)
 				push('l');
+		else if (*script == 'w')
+			test.contents[1] = 1;
 		else if (*script == 'u')
 			weft_deque_publish(&test.deque);
 		else if (strchr("tz", *script) == NULL)
@@ -314,8 +317,13 @@ static bool saw_sleeper, saw_element;
 
 static void push_and_look(void *unused)
 {
+	void *element;
+
 	(void)unused;
-	push('s');
+	if (test.shape->robbery == HALVES)
+		model_assert(weft_deque_steal_half(&test.deque, &test.own, &element) == 0);
+	else
+		push('s');
 	saw_sleeper = atomic_load_explicit(&sleepers, memory_order_seq_cst) != 0;
 }
 
@@ -323,12 +331,13 @@ static void sleep_and_look(void *unused)
 {
 	(void)unused;
 	atomic_store_explicit(&sleepers, 1, memory_order_seq_cst);
-	saw_element = weft_deque_size(&test.deque) != 0;
+	saw_element = weft_deque_size(test.shape->robbery == HALVES ? &test.own : &test.deque) != 0;
 }
 
 static void no_push_is_missed(const void *shape)
 {
 	setup(shape);
+	follow_script(test.shape->before);
 	atomic_store_explicit(&sleepers, 0, memory_order_relaxed);
 	model_name(&sleepers, "sleepers");
 	model_thread(push_and_look, NULL);
@@ -336,6 +345,7 @@ static void no_push_is_missed(const void *shape)
 	model_join();
 	model_assert(saw_sleeper || saw_element);
 	weft_deque_fini(&test.deque);
+	weft_deque_fini(&test.own);
 }
 
 #define SHAPE(...) (&(const struct shape){__VA_ARGS__})
@@ -385,6 +395,11 @@ static const struct model_scenario scenarios[] = {
 				  .steals = 2),
 	},
 	{
+		.name = "deque: pushed, stolen and reserved",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .owner = "pppz", .thieves = 2, .steals = 1),
+	},
+	{
 		.name = "deque: reserved and stolen, all interleavings",
 		.run = exact,
 		.argument = SHAPE(.capacity = 4, .before = "ppp", .owner = "zz", .thieves = 1,
@@ -400,7 +415,7 @@ static const struct model_scenario scenarios[] = {
 	{
 		.name = "deque: more than can be held back",
 		.run = exact,
-		.argument = SHAPE(.capacity = 128, .before = "L", .owner = "l", .thieves = 1,
+		.argument = SHAPE(.capacity = 128, .before = "L", .owner = "wl", .thieves = 1,
 				  .steals = 1),
 	},
 	{
@@ -436,6 +451,14 @@ static const struct model_scenario scenarios[] = {
 		.name = "deque: no push is missed by a worker that is about to sleep",
 		.run = no_push_is_missed,
 		.argument = SHAPE(.capacity = 2),
+		.preemptions = MODEL_UNBOUNDED,
+		.stale = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "deque: nor are stolen ones, in the thief's own deque",
+		.run = no_push_is_missed,
+		.argument =
+			SHAPE(.capacity = 4, .before = "ppp", .robbery = HALVES, .own_capacity = 4),
 		.preemptions = MODEL_UNBOUNDED,
 		.stale = MODEL_UNBOUNDED,
 	},
