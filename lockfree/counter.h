@@ -16,10 +16,18 @@
  *
  *     operation                            threads  progress            sleeps  allocates
  *     weft_counter_init, _fini             one      -                   no      init
- *     weft_counter_add, _increment         any      wait-free (*)       no      no
+ *     weft_counter_add, _subtract,         any      wait-free (*)       no      no
+ *         _increment
  *     weft_counter_read                    any      wait-free, O(CPUs)  no      no
+ *     weft_counter_reset                   any      lock-free (**),     no      no
+ *                                                   O(CPUs)
  *
  *     (*) a sequence restarts only when its thread was off the CPU or had a signal meanwhile.
+ *     (**) it starts again when another reset has come before it.
+ *
+ * Sums are modulo 2^64. A reset does not touch the shards: the counter is the sum of its shards
+ * less a base, which a reset moves to the sum that it has found. Other threads go on adding; each
+ * addition is in the sum of exactly one reset.
  *
  * Safe in signal handlers. A shard belongs to a CPU and not to a thread: a thread that ends loses
  * nothing. A library that inlines additions must not be unloaded while a thread that made one
@@ -41,6 +49,9 @@ static_assert(sizeof(weft_counter_shard_) == WEFT_CACHE_LINE, "a shard is one li
 typedef struct weft_counter {
 	/* Constant between init and fini. */
 	weft_per_cpu_ shards_;
+	/* The sum that the last reset has found. Moved by exchanges, and rarely: it may share the
+	 * line of what additions read. */
+	WEFT_ATOMIC(int64_t) base_;
 } weft_counter;
 
 WEFT_BEGIN_DECLS
@@ -60,11 +71,23 @@ WEFT_API int weft_counter_init(weft_counter *counter);
 WEFT_API void weft_counter_fini(weft_counter *counter);
 
 /*
- * The sum of all additions that happened before the call, and perhaps of some that run at the same
- * time. Modulo 2^64.
+ * The sum of the additions since the last reset: of all that happened before the call, and perhaps
+ * of some that run at the same time. While a reset runs, it may still have what that takes.
  * Threads: any. Progress: wait-free, one line per CPU.
  */
 WEFT_API int64_t weft_counter_read(const weft_counter *counter);
+
+/*
+ * Takes what was counted since the last reset: of all additions that happened before the call and
+ * of some that run at the same time, those that no reset has taken before.
+ *
+ * Several threads may reset at once, and each addition is taken by one of them. Only where amounts
+ * of both signs are added as well, a reset that overlaps two or more others, the last of which
+ * finds the very sum that had been the base before them, may give one of their additions back, to
+ * be taken again later. What all resets have returned and a read is in any case the exact sum.
+ * Threads: any. Progress: lock-free, see (**) above; one line per CPU.
+ */
+WEFT_API int64_t weft_counter_reset(weft_counter *counter);
 
 /*
  * Whether additions of the calling thread are restartable sequences (true) or atomic additions.
@@ -74,6 +97,9 @@ WEFT_API bool weft_counter_is_restartable(void);
 
 /* Private: the addition where there are no restartable sequences. */
 WEFT_API void weft_counter_add_atomic_(weft_counter *counter, int64_t amount);
+
+/* Private: a reset after which the counter is at `value`. Returns where it was. */
+WEFT_API int64_t weft_counter_move_(weft_counter *counter, int64_t value);
 
 WEFT_END_DECLS
 
@@ -86,6 +112,16 @@ WEFT_INLINE void weft_counter_add(weft_counter *counter, int64_t amount)
 	if (WEFT_UNLIKELY(!weft_per_cpu_add_(&counter->shards_, sizeof(weft_counter_shard_),
 					     offsetof(weft_counter_shard_, restartable), amount)))
 		weft_counter_add_atomic_(counter, amount);
+}
+
+/*
+ * Adds the amount with the opposite sign.
+ * Threads: any, signal handlers too. Progress: wait-free, see (*) above.
+ */
+WEFT_INLINE void weft_counter_subtract(weft_counter *counter, int64_t amount)
+{
+	/* Modulo 2^64, also for INT64_MIN, which has no opposite. */
+	weft_counter_add(counter, (int64_t)(0 - (uint64_t)amount));
 }
 
 /* Adds one. Threads: any, signal handlers too. Progress: wait-free, see (*) above. */

@@ -6,13 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
-int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t area_bytes)
+size_t weft_per_cpu_count_(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	return cpus < 1 ? 1 : (size_t)cpus;
+}
+
+int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes)
+{
 	size_t bytes;
 
 	memset(per_cpu, 0, sizeof(*per_cpu));
-	if (__builtin_mul_overflow(cpus < 1 ? 1 : (size_t)cpus, area_bytes, &bytes))
+	if (__builtin_mul_overflow(areas, area_bytes, &bytes))
 		return -ENOMEM;
 	per_cpu->areas = aligned_alloc(WEFT_CACHE_LINE, bytes);
 	if (per_cpu->areas == NULL)

@@ -39,8 +39,10 @@
 #include <sys/rseq.h>
 #endif
 
-/* One area for each CPU that the machine is configured for, all of one size, each after the other.
- * Constant between init and fini. */
+/*
+ * The areas, each after the other, that of CPU 0 first. Mostly there is one for each CPU that the
+ * machine is configured for; CPUs beyond them share them. Constant between init and fini.
+ */
 typedef struct weft_per_cpu_ {
 	void *areas;
 	size_t bytes; /* of all of them */
@@ -48,11 +50,14 @@ typedef struct weft_per_cpu_ {
 
 WEFT_BEGIN_DECLS
 
+/* How many CPUs the machine is configured for: asks the system. At least 1. */
+WEFT_API size_t weft_per_cpu_count_(void);
+
 /*
- * Makes areas of so many bytes, a multiple of WEFT_CACHE_LINE, filled with zero.
+ * Makes so many areas of so many bytes, a multiple of WEFT_CACHE_LINE, filled with zero.
  * Returns 0, or -ENOMEM, and then *per_cpu is left zeroed and may be given to fini.
  */
-WEFT_API int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t area_bytes);
+WEFT_API int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes);
 
 /* Frees them. Zeroed ones are allowed. */
 WEFT_API void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu);

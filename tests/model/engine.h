@@ -11,6 +11,7 @@
  *   engine_race.c     data races
  *   engine_heap.c     malloc and its family, freed memory
  *   engine_futex.c    sleeping, waking and the clock
+ *   engine_cpu.c      how many CPUs there are, and where a thread is
  *   engine_history.c  linearizability
  *   engine_search.c   threads, and the choice of who runs next
  *   engine_states.c   which states have been seen

@@ -82,6 +82,12 @@ int model_frozen(void);
 /* A number from 0 to count - 1; every one is tried. */
 int model_choose(int count);
 
+/*
+ * The machine has two CPUs. Says which of them, 0 or 1, the calling thread is on in its next call
+ * that asks, and only there: others say where they are as well.
+ */
+void model_run_on(int cpu);
+
 /* Names a variable, or an array of them, for the trace. The string must live as long. */
 void model_name(const void *address, const char *name);
 void model_name_array(const void *address, size_t stride, size_t count, const char *name);

@@ -6,7 +6,8 @@
  *   - the sum is exact: when the threads are moved from CPU to CPU in the middle of their
  *     additions, when signals whose handlers add as well come in between, and when some threads
  * have restartable sequences and others have not;
- *   - a sum of positive amounts never goes back.
+ *   - a sum of positive amounts never goes back;
+ *   - whoever resets meanwhile, each addition is in one of the sums that resets return.
  */
 
 #include <errno.h>
@@ -38,6 +39,8 @@ typedef struct counter_test {
 	bool moves, signals;
 	/* Whether every other worker gives its restartable sequences back. */
 	bool mixed;
+	/* Whether all of them reset; else the disturber reads. */
+	bool resets;
 } counter_test;
 
 /* Handlers find it here. */
@@ -66,8 +69,9 @@ typedef struct counter_worker {
 	/* Valid once all have started. */
 	pthread_t thread;
 	seeded_random random;
-	/* What it added. */
+	/* What it added, and what its resets took. */
 	int64_t rising, mixed;
+	int64_t rising_taken, mixed_taken;
 } counter_worker;
 
 static void add_in_handler(int signal_number)
@@ -105,6 +109,16 @@ static void add_run(counter_worker *self)
 	}
 }
 
+static void reset(counter_worker *self)
+{
+	int64_t taken = weft_counter_reset(&counted.rising);
+
+	if (taken < 0)
+		stress_fail(&self->round->crew, "a reset took less than nothing");
+	self->rising_taken += taken;
+	self->mixed_taken += weft_counter_reset(&counted.mixed);
+}
+
 static void *add(counter_worker *self)
 {
 	counter_stress *round = self->round;
@@ -118,6 +132,8 @@ static void *add(counter_worker *self)
 	while (additions < ADDITIONS_MIN ||
 	       !atomic_load_explicit(&round->over, memory_order_relaxed)) {
 		add_run(self);
+		if (round->test->resets)
+			reset(self);
 		additions += RUN;
 		sched_yield();
 	}
@@ -151,11 +167,15 @@ static void *disturb(counter_worker *self)
 
 	stress_start_together(&round->crew);
 	while (round->disturbances < DISTURBANCES_MIN || !stress_time_is_over(&round->crew)) {
-		int64_t now = weft_counter_read(&counted.rising);
+		if (round->test->resets) {
+			reset(self);
+		} else {
+			int64_t now = weft_counter_read(&counted.rising);
 
-		if (now < before)
-			stress_fail(&round->crew, "the sum of positive amounts fell");
-		before = now;
+			if (now < before)
+				stress_fail(&round->crew, "the sum of positive amounts fell");
+			before = now;
+		}
 		disturb_all(round);
 		if (!stress_wait(&round->crew))
 			break;
@@ -202,11 +222,13 @@ static void check_sums(counter_stress *round)
 
 	if (stress_failure(&round->crew) != NULL)
 		fail_msg("%s", stress_failure(&round->crew));
-	for (unsigned i = 0; i < round->test->workers; i++) {
-		rising += round->workers[i].rising;
-		mixed += round->workers[i].mixed;
+	for (unsigned i = 0; i <= round->test->workers; i++) {
+		const counter_worker *worker = &round->workers[i];
+
+		rising += worker->rising - worker->rising_taken;
+		mixed += worker->mixed - worker->mixed_taken;
 	}
-	printf("# sum %lld, disturbed %llu times, %llu signals handled\n", (long long)rising,
+	printf("# left %lld, disturbed %llu times, %llu signals handled\n", (long long)rising,
 	       (unsigned long long)round->disturbances, (unsigned long long)handled);
 	assert_true(weft_counter_read(&counted.rising) == rising);
 	assert_true(weft_counter_read(&counted.mixed) == mixed);
@@ -214,14 +236,20 @@ static void check_sums(counter_stress *round)
 }
 
 static const counter_test counter_tests[] = {
-	{"2 threads", 2, false, false, false},
-	{"2 threads that are moved", 2, true, false, false},
-	{"2 threads that get signals", 2, false, true, false},
-	{"2 threads that are moved and get signals, one without sequences", 2, true, true, true},
-	{"15 threads", 15, false, false, false},
-	{"15 threads that are moved", 15, true, false, false},
-	{"15 threads that get signals", 15, false, true, false},
-	{"15 threads that are moved and get signals, 7 without sequences", 15, true, true, true},
+	{"2 threads", 2, .moves = false},
+	{"2 threads that are moved", 2, .moves = true},
+	{"2 threads that get signals", 2, .signals = true},
+	{"2 threads that are moved and get signals, one without sequences", 2, .moves = true,
+	 .signals = true, .mixed = true},
+	{"2 threads that reset, the same", 2, .moves = true, .signals = true, .mixed = true,
+	 .resets = true},
+	{"15 threads", 15, .moves = false},
+	{"15 threads that are moved", 15, .moves = true},
+	{"15 threads that get signals", 15, .signals = true},
+	{"15 threads that are moved and get signals, 7 without sequences", 15, .moves = true,
+	 .signals = true, .mixed = true},
+	{"15 threads that reset, the same", 15, .moves = true, .signals = true, .mixed = true,
+	 .resets = true},
 };
 
 #define TESTS (sizeof(counter_tests) / sizeof(counter_tests[0]))

@@ -145,6 +145,63 @@ static void adds_any_amount(void **state)
 	weft_counter_fini(&counter);
 }
 
+static void subtracts(void **state)
+{
+	weft_counter counter;
+
+	(void)state;
+	assert_int_equal(weft_counter_init(&counter), 0);
+	weft_counter_subtract(&counter, 7);
+	assert_true(weft_counter_read(&counter) == -7);
+	weft_counter_subtract(&counter, -10);
+	assert_true(weft_counter_read(&counter) == 3);
+	/* It has no opposite; modulo 2^64 it is its own. */
+	weft_counter_subtract(&counter, INT64_MIN);
+	assert_true(weft_counter_read(&counter) == INT64_MIN + 3);
+	weft_counter_fini(&counter);
+}
+
+static void resets(void **state)
+{
+	weft_counter counter;
+
+	(void)state;
+	assert_int_equal(weft_counter_init(&counter), 0);
+	assert_int_equal(weft_counter_reset(&counter), 0);
+	for (int i = 0; i < 1000; i++) {
+		weft_counter_add(&counter, 2 * i);
+		weft_counter_subtract(&counter, i);
+		if (i % 10 == 0)
+			assert_int_equal(weft_counter_read(&counter), i);
+		assert_int_equal(weft_counter_reset(&counter), i);
+		assert_int_equal(weft_counter_read(&counter), 0);
+	}
+	weft_counter_subtract(&counter, 5);
+	assert_true(weft_counter_reset(&counter) == -5);
+	assert_int_equal(weft_counter_reset(&counter), 0);
+	weft_counter_fini(&counter);
+}
+
+/* What was counted since the last reset is right, however far the sum of all time has gone. */
+static void resets_around_the_end_of_64_bits(void **state)
+{
+	weft_counter counter;
+
+	(void)state;
+	assert_int_equal(weft_counter_init(&counter), 0);
+	for (int i = 0; i < 5; i++) {
+		weft_counter_add(&counter, INT64_MAX);
+		assert_true(weft_counter_reset(&counter) == INT64_MAX);
+		weft_counter_add(&counter, 3);
+		assert_int_equal(weft_counter_reset(&counter), 3);
+	}
+	/* More than fits since the last reset: modulo 2^64. */
+	weft_counter_add(&counter, INT64_MAX);
+	weft_counter_add(&counter, 1);
+	assert_true(weft_counter_reset(&counter) == INT64_MIN);
+	weft_counter_fini(&counter);
+}
+
 static void knows_how_it_adds(void **state)
 {
 	weft_counter counter;
@@ -245,6 +302,50 @@ static void counts_on_a_cpu_without_a_shard(void **state)
 #define THREADS 8
 #define ADDED   20000
 
+typedef struct resetting {
+	weft_counter counter;
+	WEFT_ATOMIC(int64_t) taken;
+} resetting;
+
+static void *add_and_reset(void *shared)
+{
+	resetting *test = shared;
+
+	for (int i = 0; i < ADDED; i++) {
+		weft_counter_increment(&test->counter);
+		if (i % 100 == 0) {
+			int64_t taken = weft_counter_reset(&test->counter);
+
+			/* Not negative, as the amounts are not. */
+			if (taken < 0)
+				return shared;
+			atomic_fetch_add_explicit(&test->taken, taken, memory_order_relaxed);
+		}
+	}
+	return NULL;
+}
+
+static void many_threads_reset(void **state)
+{
+	pthread_t threads[THREADS];
+	resetting test;
+	void *wrong;
+
+	(void)state;
+	atomic_init(&test.taken, 0);
+	assert_int_equal(weft_counter_init(&test.counter), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, add_and_reset, &test), 0);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
+	}
+	int64_t taken = atomic_load_explicit(&test.taken, memory_order_relaxed);
+
+	assert_int_equal(taken + weft_counter_reset(&test.counter), THREADS * ADDED);
+	weft_counter_fini(&test.counter);
+}
+
 static void *add_up_and_down(void *shared)
 {
 	weft_counter *counter = shared;
@@ -332,9 +433,18 @@ static void equals_its_model(void **state)
 		int64_t amount =
 			(int64_t)seeded_random_next(&random) >> seeded_random_below(&random, 64);
 
-		weft_counter_add(&counter, amount);
-		sum += (uint64_t)amount;
+		if (seeded_random_below(&random, 2) == 0) {
+			weft_counter_add(&counter, amount);
+			sum += (uint64_t)amount;
+		} else {
+			weft_counter_subtract(&counter, amount);
+			sum -= (uint64_t)amount;
+		}
 		assert_true((uint64_t)weft_counter_read(&counter) == sum);
+		if (seeded_random_below(&random, 8) == 0) {
+			assert_true((uint64_t)weft_counter_reset(&counter) == sum);
+			sum = 0;
+		}
 	}
 	weft_counter_fini(&counter);
 }
@@ -345,11 +455,15 @@ int main(void)
 		cmocka_unit_test(begins_with_zero),
 		cmocka_unit_test(adds),
 		cmocka_unit_test(adds_any_amount),
+		cmocka_unit_test(subtracts),
+		cmocka_unit_test(resets),
+		cmocka_unit_test(resets_around_the_end_of_64_bits),
 		cmocka_unit_test(knows_how_it_adds),
 		cmocka_unit_test(one_thread_may_lack_sequences),
 		cmocka_unit_test(adds_to_the_shard_of_its_cpu),
 		cmocka_unit_test(counts_on_a_cpu_without_a_shard),
 		cmocka_unit_test(many_threads_add),
+		cmocka_unit_test(many_threads_reset),
 		cmocka_unit_test(threads_end),
 		cmocka_unit_test(signal_handlers_add),
 		cmocka_unit_test(equals_its_model),

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The CPUs of the model: two, and a thread is on the one that the scenario says. */
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "engine.h"
+
+enum {
+	CPUS = 2
+};
+
+int __wrap_sched_getcpu(void);
+long __wrap_sysconf(int name);
+long __real_sysconf(int name);
+
+static int current;
+
+void model_run_on(int cpu)
+{
+	current = cpu;
+}
+
+int __wrap_sched_getcpu(void)
+{
+	return current;
+}
+
+long __wrap_sysconf(int name)
+{
+	return name == _SC_NPROCESSORS_CONF ? CPUS : __real_sysconf(name);
+}
