@@ -13,6 +13,7 @@
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/per_cpu.h>
+#include <weft/lockfree/seqlock.h>
 #include <weft/lockfree/spsc_queue.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/future.h>

@@ -62,6 +62,7 @@ void add_mpmc_queue();
 void add_spsc_queue();
 void add_deque();
 void add_counter();
+void add_seqlock();
 void add_park();
 void add_eventcount();
 void add_pool();

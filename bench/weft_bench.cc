@@ -351,6 +351,7 @@ try {
 	bench::add_spsc_queue();
 	bench::add_deque();
 	bench::add_counter();
+	bench::add_seqlock();
 	bench::add_park();
 	bench::add_eventcount();
 	bench::add_pool();

@@ -62,6 +62,8 @@ short_programs() {
     call hand_over
     point 'hand_over' prints 'nobody plays yet
 the ball was hit 2000 times'
+    call price_board
+    point 'price_board' prints '200000 trades, the last at 1003/1005, every quote was whole'
     call tasks
     point 'tasks' prints 'sum of all rows: 31996000
 calls: 100
