@@ -15,6 +15,8 @@
 #include <weft/lockfree/per_cpu.h>
 #include <weft/lockfree/seqlock.h>
 #include <weft/lockfree/spsc_queue.h>
+#include <weft/lockfree/stack.h>
+#include <weft/lockfree/wide_word.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/future.h>
 #include <weft/pool/pool.h>

@@ -349,6 +349,7 @@ try {
 	bench::current_settings() = settings_of(arguments);
 	bench::add_mpmc_queue();
 	bench::add_spsc_queue();
+	bench::add_stack();
 	bench::add_deque();
 	bench::add_counter();
 	bench::add_seqlock();

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* boost.lockfree: queue, bounded and without allocation, and spsc_queue. */
+/* boost.lockfree: queue and stack, bounded and without allocation, and spsc_queue. */
 
 #include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
+#include <boost/lockfree/stack.hpp>
 
 #include "../queue_scenarios.h"
+#include "../stack_scenarios.h"
 #include "peer_list.h"
 
 namespace bench
@@ -62,10 +64,42 @@ class spsc
 	boost::lockfree::spsc_queue<uint64_t> queue_;
 };
 
+class stack
+{
+      public:
+	using element = uint64_t;
+
+	explicit stack(size_t count) : stack_(count)
+	{
+		for (uint64_t number = 1; number <= count; number++)
+			stack_.bounded_push(number);
+	}
+
+	bool try_pop(element &popped)
+	{
+		return stack_.pop(popped);
+	}
+
+	/* There is room: what is pushed was popped. */
+	void push(element pushed)
+	{
+		stack_.bounded_push(pushed);
+	}
+
+	static uint64_t number_of(element number)
+	{
+		return number;
+	}
+
+      private:
+	boost::lockfree::stack<uint64_t, boost::lockfree::fixed_sized<true>> stack_;
+};
+
 } // namespace
 
 void add_peer_boost_lockfree()
 {
+	add_one_stack<stack>("boost", role::peer);
 	add_shared_queue<shared>("mpmc_queue", "boost", role::peer);
 	add_queue<spsc>("spsc_queue", "boost", role::peer);
 }

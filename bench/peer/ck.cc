@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Concurrency Kit: ck_ring, in its form for many threads and in that for one on each side. */
+/* Concurrency Kit: ck_ring, in its form for many threads and in that for one on each side, and
+ * ck_stack for many threads. */
 
 #include "../queue_scenarios.h"
+#include "../stack_scenarios.h"
 #include "peer_list.h"
 
 /* It returns false where it means a null pointer; C++ takes only 0 for one. */
 #define false 0
+/* These functions give a void pointer to another: not in C++, and not used here. */
+#define CK_F_STACK_BATCH_POP_UPMC
+#define CK_F_STACK_BATCH_POP_MPMC
+#define CK_F_STACK_PUSH_MPNC
 #include <ck_ring.h>
+#include <ck_stack.h>
 #undef false
 
 namespace bench
@@ -53,10 +60,44 @@ template <bool Shared> class ring
 	std::unique_ptr<ck_ring_buffer[]> slots_;
 };
 
+class stack
+{
+      public:
+	using element = ck_stack_entry_t *;
+
+	explicit stack(size_t count) : nodes_(count)
+	{
+		ck_stack_init(&stack_);
+		for (ck_stack_entry_t &node : nodes_)
+			ck_stack_push_mpmc(&stack_, &node);
+	}
+
+	bool try_pop(element &popped)
+	{
+		popped = ck_stack_pop_mpmc(&stack_);
+		return popped != nullptr;
+	}
+
+	void push(element pushed)
+	{
+		ck_stack_push_mpmc(&stack_, pushed);
+	}
+
+	uint64_t number_of(element node) const
+	{
+		return static_cast<uint64_t>(node - nodes_.data()) + 1;
+	}
+
+      private:
+	WEFT_LINE_ALIGNED ck_stack_t stack_;
+	WEFT_LINE_ALIGNED std::vector<ck_stack_entry_t> nodes_;
+};
+
 } // namespace
 
 void add_peer_ck()
 {
+	add_one_stack<stack>("ck_stack", role::peer);
 	add_shared_queue<ring<true>>("mpmc_queue", "ck_ring", role::peer);
 	add_queue<ring<false>>("spsc_queue", "ck_ring", role::peer);
 }

@@ -57,6 +57,9 @@ short_programs() {
     point 'pipeline' prints 'sum of the positive samples: 12250000'
     call hit_counter
     point 'hit_counter' prints '4000000 hits, 2048000000 bytes'
+    call inbox
+    point 'inbox' prints '4000 messages, 0 out of order
+the inbox is closed'
     call tree_walk
     point 'tree_walk' prints '131071 nodes visited'
     call hand_over
