@@ -10,6 +10,7 @@
 #include <weft/lockfree/base.h>
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
+#include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/per_cpu.h>

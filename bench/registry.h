@@ -58,6 +58,7 @@ std::vector<group> &groups();
 
 void add(const std::string &structure, const std::string &scenario, unit unit, variant variant);
 
+void add_mpmc_lockfree();
 void add_mpmc_queue();
 void add_spsc_queue();
 void add_stack();

@@ -348,6 +348,7 @@ try {
 	}
 	bench::current_settings() = settings_of(arguments);
 	bench::add_mpmc_queue();
+	bench::add_mpmc_lockfree();
 	bench::add_spsc_queue();
 	bench::add_stack();
 	bench::add_deque();

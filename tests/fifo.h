@@ -29,6 +29,8 @@ typedef struct fifo {
 	uint64_t turn_laps;
 	/* Whether the size is a lower bound to the one consumer, an upper one to the producer. */
 	bool size_is_bound;
+	/* Whether elements of other threads may come between those of a batch. */
+	bool batches_mix;
 	int (*init)(void *queue, size_t capacity);
 	/* In memory of the caller; NULL, both, where the queue has no such thing. */
 	size_t (*memory_size)(size_t capacity);
@@ -51,6 +53,7 @@ typedef struct fifo {
 extern const fifo fifo_mpmc_queue;
 /* Elements of 264 bytes by the typed wrapper. */
 extern const fifo fifo_mpmc_queue_typed;
+extern const fifo fifo_mpmc_lockfree;
 extern const fifo fifo_mpmc_pointer_queue;
 /* As for mpmc_queue. */
 extern const fifo fifo_spsc_queue;

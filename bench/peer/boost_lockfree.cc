@@ -101,6 +101,7 @@ void add_peer_boost_lockfree()
 {
 	add_one_stack<stack>("boost", role::peer);
 	add_shared_queue<shared>("mpmc_queue", "boost", role::peer);
+	add_shared_queue<shared>("mpmc_lockfree", "boost", role::peer);
 	add_queue<spsc>("spsc_queue", "boost", role::peer);
 }
 

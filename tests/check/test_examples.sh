@@ -53,6 +53,8 @@ prints() {
 short_programs() {
     call blocking_queue
     point 'blocking_queue' prints '20000 orders received, for 200020000 in all'
+    call free_buffers
+    point 'free_buffers' prints 'sum of the samples: 10000100000, buffers back: 64'
     call pipeline
     point 'pipeline' prints 'sum of the positive samples: 12250000'
     call hit_counter

@@ -13,6 +13,7 @@
 
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
+#include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/spsc_queue.h>
@@ -25,6 +26,7 @@
 /* Room for a queue of any kind. */
 typedef union any_queue {
 	weft_mpmc_queue mpmc;
+	weft_mpmc_lockfree lockfree;
 	weft_mpmc_pointer_queue pointer;
 	weft_spsc_queue spsc;
 } any_queue;
@@ -301,6 +303,8 @@ int main(void)
 		fifo_test("mpmc_queue without memory", fifo_without_memory, &fifo_mpmc_queue),
 		fifo_test("mpmc_queue, typed, without memory", fifo_without_memory,
 			  &fifo_mpmc_queue_typed),
+		fifo_test("mpmc_lockfree without memory", fifo_without_memory,
+			  &fifo_mpmc_lockfree),
 		fifo_test("mpmc_pointer_queue without memory", fifo_without_memory,
 			  &fifo_mpmc_pointer_queue),
 		fifo_test("spsc_queue without memory", fifo_without_memory, &fifo_spsc_queue),
@@ -313,6 +317,8 @@ int main(void)
 		fifo_test("mpmc_queue does not allocate", fifo_does_not_allocate, &fifo_mpmc_queue),
 		fifo_test("mpmc_queue, typed, does not allocate", fifo_does_not_allocate,
 			  &fifo_mpmc_queue_typed),
+		fifo_test("mpmc_lockfree does not allocate", fifo_does_not_allocate,
+			  &fifo_mpmc_lockfree),
 		fifo_test("mpmc_pointer_queue does not allocate", fifo_does_not_allocate,
 			  &fifo_mpmc_pointer_queue),
 		fifo_test("spsc_queue does not allocate", fifo_does_not_allocate, &fifo_spsc_queue),

@@ -9,7 +9,7 @@
  *   - each consumer sees the elements of each producer in their order;
  *   - what the producer wrote before the push, the consumer reads after the pop;
  *   - the size is never above the capacity, where the queue says so it is a bound, and at last 0;
- *   - a batch is one run: without others between its elements.
+ *   - a batch is one run, where the queue says so: without others between its elements.
  */
 
 #include "../fifo.h"

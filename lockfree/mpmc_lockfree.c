@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/lockfree/mpmc_lockfree.h>
+
+#include <string.h>
+
+#include "ring_memory.h"
+
+#define FULL   WEFT_MPMC_LOCKFREE_FULL_
+#define CLOSED WEFT_MPMC_LOCKFREE_CLOSED_
+
+/* Zeroed slots are an empty queue: they are free in lap 0 (I1). */
+static void start(weft_mpmc_lockfree *queue, void *slots, size_t capacity)
+{
+	queue->slots_ = slots;
+	queue->mask_ = capacity - 1;
+	queue->lap_shift_ = (uint32_t)__builtin_ctzll(capacity);
+}
+
+int weft_mpmc_lockfree_init(weft_mpmc_lockfree *queue, size_t capacity)
+{
+	memset((void *)queue, 0, sizeof(*queue));
+
+	int error = weft_ring_memory_create_(&queue->owned_, &capacity, sizeof(*queue->slots_));
+
+	if (error == 0)
+		start(queue, queue->owned_, capacity);
+	return error;
+}
+
+size_t weft_mpmc_lockfree_memory_size(size_t capacity)
+{
+	return weft_ring_memory_size_(capacity, sizeof(uint64_t));
+}
+
+int weft_mpmc_lockfree_init_in(weft_mpmc_lockfree *queue, void *memory, size_t bytes,
+			       size_t capacity)
+{
+	memset((void *)queue, 0, sizeof(*queue));
+
+	int error = weft_ring_memory_adopt_(memory, bytes, &capacity, sizeof(*queue->slots_));
+
+	if (error == 0)
+		start(queue, memory, capacity);
+	return error;
+}
+
+void weft_mpmc_lockfree_fini(weft_mpmc_lockfree *queue)
+{
+	weft_ring_memory_destroy_(queue->owned_);
+	memset((void *)queue, 0, sizeof(*queue));
+}
+
+/* How many laps a full word is ahead of the ticket, modulo 2^14. */
+static uint64_t laps_ahead(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
+{
+	uint64_t shift = 64 - WEFT_MPMC_LOCKFREE_LAP_BITS_;
+
+	return (word - weft_mpmc_lockfree_full_(queue, ticket, NULL)) >> shift;
+}
+
+#define ONE_BEHIND (((uint64_t)1 << WEFT_MPMC_LOCKFREE_LAP_BITS_) - 1)
+
+/* Whether a free word is of a later lap than that of the ticket. */
+static bool is_later(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
+{
+	return (int64_t)((word & ~CLOSED) - weft_mpmc_lockfree_free_(queue, ticket)) > 0;
+}
+
+/* Whether the ticket is pushed. All those of one lap before it are popped or will be here first: if
+ * it is not, the slot is at most one lap behind. */
+static bool is_pushed(const weft_mpmc_lockfree *queue, uint64_t ticket)
+{
+	uint64_t word = weft_mpmc_lockfree_look_(queue, ticket);
+
+	if ((word & FULL) != 0)
+		return laps_ahead(queue, ticket, word) != ONE_BEHIND;
+	return is_later(queue, ticket, word);
+}
+
+/* Whether the ticket is popped. That of one lap before it is. */
+static bool is_popped(const weft_mpmc_lockfree *queue, uint64_t ticket)
+{
+	uint64_t word = weft_mpmc_lockfree_look_(queue, ticket);
+
+	if ((word & FULL) != 0)
+		return laps_ahead(queue, ticket, word) != 0;
+	return is_later(queue, ticket, word);
+}
+
+/*
+ * The first ticket that is not done, seen from a hint: by steps that double as long as they end at
+ * one that is done, and begin again with one. A thread that slept before it wrote its hint leaves
+ * one that is far behind. The steps are at most a lap, as is_pushed and is_popped want it.
+ */
+static uint64_t find(const weft_mpmc_lockfree *queue, const WEFT_ATOMIC(uint64_t) * hint,
+		     bool (*is_done)(const weft_mpmc_lockfree *queue, uint64_t ticket))
+{
+	uint64_t ticket = weft_mpmc_lockfree_hint_(hint);
+	uint64_t floor = weft_mpmc_lockfree_floor_(queue);
+	uint64_t step = 1;
+
+	if ((int64_t)(floor - ticket) > 0)
+		ticket = floor;
+	for (;;) {
+		if (is_done(queue, ticket + step - 1)) {
+			ticket += step;
+			if (step <= queue->mask_ / 2)
+				step *= 2;
+		} else if (step == 1) {
+			return ticket;
+		} else {
+			step = 1;
+		}
+	}
+}
+
+/* What stands at either side of the queue. */
+enum side {
+	GOES_ON, /* a free slot for a push, an element for a pop */
+	NOTHING, /* the queue is full, or empty */
+	OVER     /* the queue is closed; for a pop: and empty */
+};
+
+/* Finds the end, and its slot's word. */
+static enum side look_at_end(const weft_mpmc_lockfree *queue, uint64_t *ticket, uint64_t *word)
+{
+	for (;;) {
+		*ticket = find(queue, &queue->tail_, is_pushed);
+		*word = weft_mpmc_lockfree_look_(queue, *ticket);
+
+		uint64_t waiting = weft_mpmc_lockfree_free_(queue, *ticket);
+
+		if ((*word & FULL) != 0) {
+			uint64_t start = *ticket - queue->mask_ - 1;
+
+			/* If this thread slept, that word may be 2^14 laps ahead; then the floor is
+			 * beyond. Otherwise `start` is the start of a full queue. */
+			if (laps_ahead(queue, *ticket, *word) == ONE_BEHIND &&
+			    (int64_t)(weft_mpmc_lockfree_floor_(queue) - start) <= 0)
+				return (*word & CLOSED) != 0 ? OVER : NOTHING;
+		} else if ((*word & ~CLOSED) == waiting) {
+			return (*word & CLOSED) != 0 ? OVER : GOES_ON;
+		} else if (!is_later(queue, *ticket, *word)) {
+			/* It is early(start), and as the start it is settled. */
+			weft_mpmc_lockfree_exchange_(queue, *ticket, *word, waiting);
+		}
+	}
+}
+
+/* Finds the start, and its slot's word. */
+static enum side look_at_start(const weft_mpmc_lockfree *queue, uint64_t *ticket, uint64_t *word)
+{
+	for (;;) {
+		*ticket = find(queue, &queue->head_, is_popped);
+		*word = weft_mpmc_lockfree_look_(queue, *ticket);
+		if ((*word & FULL) != 0) {
+			if (laps_ahead(queue, *ticket, *word) == 0)
+				return GOES_ON;
+		} else if ((*word & ~CLOSED) == weft_mpmc_lockfree_free_(queue, *ticket)) {
+			return (*word & CLOSED) != 0 ? OVER : NOTHING;
+		} else if (!is_later(queue, *ticket, *word)) {
+			/* It is early(start), and settled so. */
+			weft_mpmc_lockfree_exchange_(
+				queue, *ticket, *word,
+				weft_mpmc_lockfree_free_(queue, *ticket + queue->mask_ + 1));
+		}
+	}
+}
+
+int weft_mpmc_lockfree_push_slow_(weft_mpmc_lockfree *queue, void *pointer)
+{
+	uint64_t ticket, word;
+
+	for (;;) {
+		switch (look_at_end(queue, &ticket, &word)) {
+		case NOTHING:
+			return -EAGAIN;
+		case OVER:
+			return -EPIPE;
+		case GOES_ON:
+			break;
+		}
+		if (weft_mpmc_lockfree_exchange_(
+			    queue, ticket, word,
+			    weft_mpmc_lockfree_full_(queue, ticket, pointer))) {
+			weft_mpmc_lockfree_set_hint_(&queue->tail_, ticket + 1);
+			return 0;
+		}
+		weft_cpu_yield_line_();
+	}
+}
+
+/* Brings the floor near to a ticket that is not beyond the start (I5). */
+static void raise_floor(weft_mpmc_lockfree *queue, uint64_t ticket)
+{
+	uint64_t floor = weft_mpmc_lockfree_floor_(queue);
+
+	/* F2 release, pairs with F1: all before the ticket are popped.
+	 * A failure leaves the floor to whoever was faster: take_ looks again. */
+	if ((int64_t)(ticket - floor) >= WEFT_MPMC_LOCKFREE_WINDOW_)
+		atomic_compare_exchange_strong_explicit(&queue->floor_, &floor, ticket,
+							memory_order_release, memory_order_relaxed);
+}
+
+int weft_mpmc_lockfree_pop_slow_(weft_mpmc_lockfree *queue, void **pointer)
+{
+	uint64_t ticket, word;
+
+	for (;;) {
+		switch (look_at_start(queue, &ticket, &word)) {
+		case NOTHING:
+			return -EAGAIN;
+		case OVER:
+			return -EPIPE;
+		case GOES_ON:
+			break;
+		}
+		raise_floor(queue, ticket);
+		if (weft_mpmc_lockfree_take_(queue, ticket, word)) {
+			weft_mpmc_lockfree_set_hint_(&queue->head_, ticket + 1);
+			word &= ~CLOSED;
+			*pointer =
+				(void *)(uintptr_t)weft_mpmc_lockfree_content_(queue, ticket, word);
+			return 0;
+		}
+		weft_cpu_yield_line_();
+	}
+}
+
+/* Who has popped in time has left the same word, but that is long gone, and this does nothing. */
+bool weft_mpmc_lockfree_put_back_(weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
+{
+	uint64_t early = weft_mpmc_lockfree_free_(queue, ticket + queue->mask_ + 1);
+
+	return weft_mpmc_lockfree_exchange_(queue, ticket, early, word);
+}
+
+/* Marks the slot of the end, and goes only when it has seen the mark there: the exchange of a full
+ * word may come 2^14 laps too late, and would then close a later slot. */
+void weft_mpmc_lockfree_close(weft_mpmc_lockfree *queue)
+{
+	uint64_t ticket, word;
+
+	while (look_at_end(queue, &ticket, &word) != OVER)
+		weft_mpmc_lockfree_exchange_(queue, ticket, word, word | CLOSED);
+}
+
+bool weft_mpmc_lockfree_is_closed(const weft_mpmc_lockfree *queue)
+{
+	uint64_t ticket, word;
+
+	return look_at_end(queue, &ticket, &word) == OVER;
+}
+
+size_t weft_mpmc_lockfree_size(const weft_mpmc_lockfree *queue)
+{
+	uint64_t start = find(queue, &queue->head_, is_popped);
+	uint64_t end = find(queue, &queue->tail_, is_pushed);
+
+	/* If this thread slept in between, `end` may be a place that was the end long ago. */
+	if ((int64_t)(end - start) < 0)
+		return 0;
+	return end - start > queue->mask_ ? (size_t)queue->mask_ + 1 : (size_t)(end - start);
+}
