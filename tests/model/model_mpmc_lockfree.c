@@ -38,7 +38,7 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_exact,
 		.argument = SHAPE(.producers = 2, .consumers = 2, .pushes = 1, .pops = 1,
 				  .batch = 2, .capacity = 2),
-		.stale = 1,
+		.stale = MODEL_NONE,
 	},
 	{
 		.name = "mpmc_lockfree: FIFO, \"empty\" and \"full\" included",
@@ -49,17 +49,21 @@ static const struct model_scenario scenarios[] = {
 		.name = "mpmc_lockfree: FIFO, pops before pushes",
 		.run = fifo_scenario_linearizable,
 		.argument = SHAPE(.capacity = 2, .threads = {"ppc", "cp", "cp"}),
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_lockfree: FIFO, whoever is frozen",
 		.run = fifo_scenario_linearizable,
 		.argument = SHAPE(.capacity = 2, .threads = {"pc", "pc", "p"}),
+		.stale = MODEL_NONE,
 		.freeze = true,
 	},
 	{
 		.name = "mpmc_lockfree: whoever is frozen, all others push and pop",
 		.run = fifo_scenario_push_then_pop,
 		.argument = SHAPE(.producers = 3, .capacity = 4),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
 		.freeze = true,
 	},
 	{
