@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two stages of a pipeline, a thread each, with a weft_spsc_queue between them: samples go through
- * in batches, which cost one hand-over of a cache line for many samples. A stage with nothing to do
- * spins here, as one does with a core of its own; see blocking_queue.c for stages that sleep.
+ * Two stages of a pipeline, a thread each, with a weft_spsc_queue between them. Samples are written
+ * and read where they are in the queue, a run at a time: nothing is copied, and one hand-over of a
+ * cache line serves many samples. The first stage closes the queue, the second one is told when it
+ * has had them all. A stage with nothing to do spins here, as one does with a core of its own; see
+ * blocking_queue.c for stages that sleep.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -26,21 +29,21 @@ WEFT_SPSC_QUEUE_DEFINE(samples, sample);
 static void *measure(void *argument)
 {
 	samples *queue = argument;
-	sample batch[BATCH];
+	unsigned time = 0;
 
-	for (unsigned time = 0; time < SAMPLES; time += BATCH) {
-		size_t pushed = 0;
+	while (time < SAMPLES) {
+		size_t count = SAMPLES - time < BATCH ? SAMPLES - time : BATCH;
+		sample *run;
 
-		for (unsigned i = 0; i < BATCH; i++)
-			batch[i] = (sample){time + i, (int)((time + i) % 100) - 50};
-		while (pushed < BATCH) {
-			size_t more = samples_try_push_batch(queue, batch + pushed, BATCH - pushed);
-
-			if (more == 0)
-				sched_yield(); /* full: the other stage is behind */
-			pushed += more;
+		if (samples_reserve(queue, &run, &count) != 0) {
+			sched_yield(); /* full: the other stage is behind */
+			continue;
 		}
+		for (size_t i = 0; i < count; i++, time++)
+			run[i] = (sample){time, (int)(time % 100) - 50};
+		samples_commit(queue, count);
 	}
+	samples_close(queue);
 	return NULL;
 }
 
@@ -50,20 +53,25 @@ static long long add_up(samples *queue)
 	long long sum = 0;
 	unsigned seen = 0;
 
-	while (seen < SAMPLES) {
-		sample batch[BATCH];
-		size_t popped = samples_try_pop_batch(queue, batch, BATCH);
+	for (;;) {
+		size_t count = BATCH;
+		sample *run;
+		int error = samples_peek(queue, &run, &count);
 
-		if (popped == 0)
+		if (error == -EPIPE)
+			return seen == SAMPLES ? sum : -1;
+		if (error == -EAGAIN) {
 			sched_yield(); /* empty: the other stage is behind */
-		for (size_t i = 0; i < popped; i++) {
-			if (batch[i].time != seen++)
-				return -1; /* cannot be: the queue keeps the order */
-			if (batch[i].value > 0)
-				sum += batch[i].value;
+			continue;
 		}
+		for (size_t i = 0; i < count; i++) {
+			if (run[i].time != seen++)
+				return -1; /* cannot be: the queue keeps the order */
+			if (run[i].value > 0)
+				sum += run[i].value;
+		}
+		samples_release(queue, count);
 	}
-	return sum;
 }
 
 int main(void)

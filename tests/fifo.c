@@ -404,6 +404,16 @@ static int spsc_init(void *queue, size_t capacity)
 	return weft_spsc_queue_init(queue, capacity, sizeof(uint64_t));
 }
 
+static size_t spsc_memory_size(size_t capacity)
+{
+	return weft_spsc_queue_memory_size(capacity, sizeof(uint64_t));
+}
+
+static int spsc_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+{
+	return weft_spsc_queue_init_in(queue, memory, bytes, capacity, sizeof(uint64_t));
+}
+
 static void spsc_fini(void *queue)
 {
 	weft_spsc_queue_fini(queue);
@@ -446,7 +456,7 @@ static void spsc_start_at(void *started, uint64_t ticket)
 	atomic_store_explicit(&queue->tail_, ticket, memory_order_relaxed);
 	atomic_store_explicit(&queue->head_, ticket, memory_order_relaxed);
 	queue->tail_seen_ = ticket;
-	queue->head_seen_ = ticket;
+	atomic_store_explicit(&queue->limit_, ticket + queue->mask_ + 1, memory_order_relaxed);
 }
 
 const fifo fifo_spsc_queue = {
@@ -454,6 +464,8 @@ const fifo fifo_spsc_queue = {
 	.queue_bytes = sizeof(weft_spsc_queue),
 	.size_is_bound = true,
 	.init = spsc_init,
+	.memory_size = spsc_memory_size,
+	.init_in = spsc_init_in,
 	.fini = spsc_fini,
 	.capacity = spsc_capacity,
 	.size = spsc_size,
@@ -471,6 +483,16 @@ WEFT_SPSC_QUEUE_DEFINE(wide_spsc_queue, wide);
 static int spsc_typed_init(void *queue, size_t capacity)
 {
 	return wide_spsc_queue_init(queue, capacity);
+}
+
+static size_t spsc_typed_memory_size(size_t capacity)
+{
+	return wide_spsc_queue_memory_size(capacity);
+}
+
+static int spsc_typed_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+{
+	return wide_spsc_queue_init_in(queue, memory, bytes, capacity);
 }
 
 static void spsc_typed_fini(void *queue)
@@ -530,6 +552,8 @@ const fifo fifo_spsc_queue_typed = {
 	.queue_bytes = sizeof(wide_spsc_queue),
 	.size_is_bound = true,
 	.init = spsc_typed_init,
+	.memory_size = spsc_typed_memory_size,
+	.init_in = spsc_typed_init_in,
 	.fini = spsc_typed_fini,
 	.capacity = spsc_typed_capacity,
 	.size = spsc_typed_size,

@@ -58,6 +58,8 @@ extern const fifo fifo_mpmc_pointer_queue;
 /* As for mpmc_queue. */
 extern const fifo fifo_spsc_queue;
 extern const fifo fifo_spsc_queue_typed;
+/* Elements of 24 bytes, written and read where they are. */
+extern const fifo fifo_spsc_queue_in_place;
 /* Any thread may push and pop: a mutex for either side hands its role from thread to thread. */
 extern const fifo fifo_spsc_queue_by_turns;
 

@@ -324,6 +324,8 @@ int main(void)
 		fifo_test("spsc_queue does not allocate", fifo_does_not_allocate, &fifo_spsc_queue),
 		fifo_test("spsc_queue, typed, does not allocate", fifo_does_not_allocate,
 			  &fifo_spsc_queue_typed),
+		fifo_test("spsc_queue, in place, does not allocate", fifo_does_not_allocate,
+			  &fifo_spsc_queue_in_place),
 		cmocka_unit_test(deque_does_not_allocate),
 		cmocka_unit_test(counter_does_not_allocate),
 	};

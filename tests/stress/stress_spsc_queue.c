@@ -8,6 +8,8 @@ int main(void)
 		{&fifo_spsc_queue, &stress_pairs},
 		{&fifo_spsc_queue_typed, &stress_pair},
 		{&fifo_spsc_queue_typed, &stress_pairs},
+		{&fifo_spsc_queue_in_place, &stress_pair},
+		{&fifo_spsc_queue_in_place, &stress_pairs},
 		{&fifo_spsc_queue_by_turns, &stress_two},
 		{&fifo_spsc_queue_by_turns, &stress_sixteen},
 		{NULL, NULL},
