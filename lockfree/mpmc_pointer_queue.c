@@ -5,24 +5,58 @@
 
 #include "ring_memory.h"
 
+/* Zeroed slots are an empty queue: turn 0 is "empty" in lap 0 (I1). */
+static void start(weft_mpmc_pointer_queue *queue, void *slots, size_t capacity)
+{
+	queue->slots_ = slots;
+	queue->mask_ = 2 * (capacity - 1);
+	queue->lap_shift_ = (uint32_t)__builtin_ctzll(capacity) + 1;
+	/* relaxed: not shared yet. */
+	atomic_store_explicit(&queue->end_, 1, memory_order_relaxed);
+}
+
 int weft_mpmc_pointer_queue_init(weft_mpmc_pointer_queue *queue, size_t capacity)
 {
 	memset((void *)queue, 0, sizeof(*queue));
 
-	/* Zeroed slots are an empty queue: turn 0 is "empty" in lap 0 (I1). */
-	void *slots;
-	int error = weft_ring_memory_create_(&slots, &capacity, sizeof(*queue->slots_));
+	int error = weft_ring_memory_create_(&queue->owned_, &capacity, sizeof(uint64_t));
 
-	if (error != 0)
-		return error;
-	queue->slots_ = slots;
-	queue->mask_ = capacity - 1;
-	queue->lap_shift_ = (uint32_t)__builtin_ctzll(capacity);
-	return 0;
+	if (error == 0)
+		start(queue, queue->owned_, capacity);
+	return error;
+}
+
+size_t weft_mpmc_pointer_queue_memory_size(size_t capacity)
+{
+	return weft_ring_memory_size_(capacity, sizeof(uint64_t));
+}
+
+int weft_mpmc_pointer_queue_init_in(weft_mpmc_pointer_queue *queue, void *memory, size_t bytes,
+				    size_t capacity)
+{
+	memset((void *)queue, 0, sizeof(*queue));
+
+	int error = weft_ring_memory_adopt_(memory, bytes, &capacity, sizeof(uint64_t));
+
+	if (error == 0)
+		start(queue, memory, capacity);
+	return error;
 }
 
 void weft_mpmc_pointer_queue_fini(weft_mpmc_pointer_queue *queue)
 {
-	weft_ring_memory_destroy_(queue->slots_);
+	weft_ring_memory_destroy_(queue->owned_);
 	memset((void *)queue, 0, sizeof(*queue));
+}
+
+void weft_mpmc_pointer_queue_close(weft_mpmc_pointer_queue *queue)
+{
+	/* E4 acq_rel, pairs with E4: a push that finds this closed hands on what came before. */
+	atomic_fetch_or_explicit(&queue->tail_, 1, memory_order_acq_rel);
+
+	/* relaxed: from here on it does not change (I4). */
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+
+	/* E1 release, pairs with E2, E3: what the caller did before. */
+	atomic_store_explicit(&queue->end_, tail - 1, memory_order_release);
 }

@@ -15,18 +15,21 @@
  * the slot is ready and brings the element; one store hands it over; eight slots share a line of 64
  * bytes.
  *
- *     operation                             threads  progress     sleeps  allocates
- *     weft_mpmc_pointer_queue_init, _fini   one      -            no      init
- *     weft_mpmc_pointer_queue_try_push      any      blocking (*) no      no
- *     weft_mpmc_pointer_queue_try_pop       any      blocking (*) no      no
- *     ..._try_push_batch, _try_pop_batch    any      blocking (*) no      no
- *     weft_mpmc_pointer_queue_size, ...     any      wait-free    no      no
+ *     operation                               threads  progress     sleeps  allocates
+ *     weft_mpmc_pointer_queue_init, _fini     one      -            no      init
+ *     weft_mpmc_pointer_queue_init_in         one      -            no      no
+ *     weft_mpmc_pointer_queue_push, try_push  any      blocking (*) no      no
+ *     weft_mpmc_pointer_queue_pop, try_pop    any      blocking (*) no      no
+ *     ..._try_push_batch, _try_pop_batch      any      blocking (*) no      no
+ *     ..._close, _is_closed                   any      wait-free    no      no
+ *     ..._size, _capacity, _memory_size       any      wait-free    no      no
  *
  *     (*) As in mpmc_queue.h: no call waits, but a thread stopped between ticket and publication
  *     makes the others find their slot "empty" or "full" until it goes on.
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
- * Memory: 8 bytes a slot, at least 128 in all.
+ * End: as in mpmc_queue.h.
+ * Memory: 8 bytes a slot, at least 128 in all; it may be the caller's, as in mpmc_queue.h.
  */
 
 #include <weft/lockfree/base.h>
@@ -35,23 +38,27 @@
 #define WEFT_MPMC_POINTER_BITS 48
 
 /*
- * Invariants, for a slot s = ticket modulo capacity and lap = ticket / capacity, where turn(s) is
- * the upper 16 bits of the slot:
- *   I1  turn(s) == 2 * lap      (modulo 2^16) the slot is empty, its pointer bits are zero;
- *   I2  turn(s) == 2 * lap + 1  the slot is full and holds the element of this ticket;
- *   I3  only the holder of the ticket writes the slot.
- * A turn seen together with a ticket that is still current cannot be one of 2^15 laps ago: a ticket
- * counter does not pass a slot that has not been handed on.
+ * A ticket is kept twice as large in tail_ and head_, so that bit 0 of tail_ is free to say that
+ * the queue is closed. Invariants, for a slot s = ticket modulo capacity and lap = ticket /
+ * capacity, where turn(s) is the upper 16 bits of the slot: I1  turn(s) == 2 * lap      (modulo
+ * 2^16) the slot is empty, its pointer bits are zero; I2  turn(s) == 2 * lap + 1  the slot is full
+ * and holds the element of this ticket; I3  only the holder of the ticket writes the slot; I4 tail_
+ * does not change any more once it is odd. A turn seen together with a ticket that is still current
+ * cannot be one of 2^15 laps ago: a ticket counter does not pass a slot that has not been handed
+ * on.
  */
 typedef struct weft_mpmc_pointer_queue {
-	/* The next ticket of a producer; written by producers. */
+	/* Twice the next ticket of a producer, plus one when closed; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	/* The next ticket of a consumer; written by consumers. */
+	/* Twice the next ticket of a consumer; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	/* Constant between init and fini, so that it stays shared in every cache. */
-	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) * slots_;
-	uint64_t mask_;      /* capacity - 1 */
-	uint32_t lap_shift_; /* log2 of the capacity */
+	/* From here on constant, but for the end: it stays shared in every cache. */
+	WEFT_LINE_ALIGNED unsigned char *slots_;
+	uint64_t mask_; /* twice (capacity - 1) */
+	/* What head_ is when a closed queue is drained; odd, which head_ never is, before. */
+	WEFT_ATOMIC(uint64_t) end_;
+	void *owned_;        /* the slots, if they are not memory of the caller */
+	uint32_t lap_shift_; /* log2 of twice the capacity */
 } weft_mpmc_pointer_queue;
 
 static_assert(sizeof(weft_mpmc_pointer_queue) == 3 * (size_t)WEFT_CACHE_LINE,
@@ -69,17 +76,42 @@ WEFT_BEGIN_DECLS
 WEFT_API int weft_mpmc_pointer_queue_init(weft_mpmc_pointer_queue *queue, size_t capacity);
 
 /*
- * Frees the memory. Pointers still inside are dropped, what they point to is the caller's.
+ * How many bytes weft_mpmc_pointer_queue_init_in needs for such a queue; 0 when the capacity is 0
+ * or above 2^31. Threads: any. Progress: wait-free.
+ */
+WEFT_API size_t weft_mpmc_pointer_queue_memory_size(size_t capacity);
+
+/*
+ * As weft_mpmc_pointer_queue_init, in memory of the caller, which stays the caller's: it must
+ * outlive the queue, and weft_mpmc_pointer_queue_fini does not free it.
+ * Threads: one, before the queue is shared. Progress: wait-free; touches all the memory it needs.
+ * Returns 0; -EINVAL also when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
+ * weft_mpmc_pointer_queue_memory_size() bytes. On an error *queue is left zeroed.
+ */
+WEFT_API int weft_mpmc_pointer_queue_init_in(weft_mpmc_pointer_queue *queue, void *memory,
+					     size_t bytes, size_t capacity);
+
+/*
+ * Frees the memory, if it is not the caller's. Pointers still inside are dropped, what they point
+ * to is the caller's.
  * Threads: one, after all others have stopped using the queue. A zeroed queue is allowed.
  */
 WEFT_API void weft_mpmc_pointer_queue_fini(weft_mpmc_pointer_queue *queue);
+
+/*
+ * Closes the queue: once this has returned no push succeeds. What was pushed is still there to be
+ * popped. Closing a closed queue changes nothing. What the caller did before is seen by whoever
+ * gets -EPIPE, or true from weft_mpmc_pointer_queue_is_closed.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_API void weft_mpmc_pointer_queue_close(weft_mpmc_pointer_queue *queue);
 
 WEFT_END_DECLS
 
 /* How many pointers fit. Threads: any. Progress: wait-free. */
 WEFT_INLINE size_t weft_mpmc_pointer_queue_capacity(const weft_mpmc_pointer_queue *queue)
 {
-	return (size_t)queue->mask_ + 1;
+	return (size_t)(queue->mask_ / 2) + 1;
 }
 
 /*
@@ -89,13 +121,37 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_capacity(const weft_mpmc_pointer_queu
  */
 WEFT_INLINE size_t weft_mpmc_pointer_queue_size(const weft_mpmc_pointer_queue *queue)
 {
-	/* relaxed: an estimate carries no data. */
+	/* relaxed: an estimate carries no data; head_ first, so that a racing pop cannot make
+	 * the difference negative by more than the calls between the two loads. */
 	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 
+	uint64_t size = (tail - head) / 2;
+
 	if ((int64_t)(tail - head) < 0)
 		return 0;
-	return tail - head > queue->mask_ ? (size_t)queue->mask_ + 1 : (size_t)(tail - head);
+	return size > queue->mask_ / 2 ? weft_mpmc_pointer_queue_capacity(queue) : (size_t)size;
+}
+
+/*
+ * Whether weft_mpmc_pointer_queue_close was called.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE bool weft_mpmc_pointer_queue_is_closed(const weft_mpmc_pointer_queue *queue)
+{
+	/* E2 acquire, pairs with E1: what was done before the close. */
+	return atomic_load_explicit(&queue->end_, memory_order_acquire) % 2 == 0;
+}
+
+/*
+ * Whether nothing is inside and nothing will come: all tickets that producers got are taken.
+ * relaxed: head_ only grows, and not beyond the end.
+ */
+WEFT_INLINE bool weft_mpmc_pointer_queue_is_drained_(const weft_mpmc_pointer_queue *queue)
+{
+	/* E3 acquire, pairs with E1: as E2. */
+	return atomic_load_explicit(&queue->end_, memory_order_acquire) ==
+	       atomic_load_explicit(&queue->head_, memory_order_relaxed);
 }
 
 /*
@@ -105,6 +161,14 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_size(const weft_mpmc_pointer_queue *q
 WEFT_INLINE bool weft_mpmc_pointer_queue_accepts(const void *pointer)
 {
 	return (uint64_t)(uintptr_t)pointer >> WEFT_MPMC_POINTER_BITS == 0;
+}
+
+/* The slot of a ticket, given as in tail_ or head_. */
+WEFT_INLINE WEFT_ATOMIC(uint64_t) *
+	weft_mpmc_pointer_queue_slot_(const weft_mpmc_pointer_queue *queue, uint64_t ticket)
+{
+	return (WEFT_ATOMIC(uint64_t) *)(void *)(queue->slots_ +
+						 (ticket & queue->mask_) * (sizeof(uint64_t) / 2));
 }
 
 /* The turn of the ticket's producer (I1), where it stands in the slot. */
@@ -119,7 +183,9 @@ WEFT_INLINE uint64_t weft_mpmc_pointer_queue_empty_(const weft_mpmc_pointer_queu
 
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
- * over slot by slot; a single pointer is a run of one, for which the loops vanish.
+ * over slot by slot; a single pointer is a run of one, for which the loops vanish. For its sake
+ * what the first slot gets is known before the exchange: on x86-64 nothing that stands behind a
+ * locked instruction starts before its end.
  *
  * relaxed: tickets carry no data. An outdated ticket fails the exchange, and as the counters are 64
  * bits wide and only grow, an exchange that succeeds proves that nobody took a slot of the run
@@ -129,45 +195,56 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 						      void *const *pointers, size_t count)
 {
 	uint64_t ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	WEFT_ATOMIC(uint64_t) * slot;
+	uint64_t word;
 	size_t ready, i;
 
+	if (count == 0)
+		return 0;
 	for (;;) {
-		for (ready = 0; ready < count; ready++) {
-			/* P1 acquire, pairs with C2: the element of the last lap was taken. */
-			uint64_t word = atomic_load_explicit(
-				&queue->slots_[(ticket + ready) & queue->mask_],
-				memory_order_acquire);
+		uint64_t expected = ticket;
 
-			if (word != weft_mpmc_pointer_queue_empty_(queue, ticket + ready))
-				break;
+		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
+		/* P1 acquire, pairs with C3: the element of the last lap was taken. */
+		word = atomic_load_explicit(slot, memory_order_acquire);
+		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
+			/* What this call says is true only when the close is complete. */
+			weft_mpmc_pointer_queue_close(queue);
+			return 0;
 		}
-		if (WEFT_UNLIKELY(ready == 0)) {
+		if (WEFT_UNLIKELY(word != weft_mpmc_pointer_queue_empty_(queue, ticket))) {
 			/* The slot is a lap behind, which means full, unless our ticket is: we may
 			 * have slept for any number of laps since it was read. */
-			uint64_t now = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-
-			if (now == ticket)
-				return 0;
-			ticket = now;
-		} else if (atomic_compare_exchange_weak_explicit(
-				   &queue->tail_, &ticket, ticket + ready, memory_order_relaxed,
-				   memory_order_relaxed)) {
-			break;
-		} else {
-			weft_cpu_yield_line_();
 			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+			if (ticket == expected)
+				return 0;
+			continue;
 		}
-	}
-	for (i = 0; i < ready; i++) {
-		uint64_t empty = weft_mpmc_pointer_queue_empty_(queue, ticket + i);
+		for (ready = 1; ready < count; ready++) {
+			uint64_t next = ticket + 2 * ready;
 
-		/* P2 release, pairs with C1: publishes the pointer and what it points to. */
-		atomic_store_explicit(&queue->slots_[(ticket + i) & queue->mask_],
-				      (empty + WEFT_MPMC_POINTER_TURN_) |
-					      (uint64_t)(uintptr_t)pointers[i],
-				      memory_order_release);
+			/* P2 acquire, pairs with C3: as P1. */
+			if (atomic_load_explicit(weft_mpmc_pointer_queue_slot_(queue, next),
+						 memory_order_acquire) !=
+			    weft_mpmc_pointer_queue_empty_(queue, next))
+				break;
+		}
+		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
+							  ticket + 2 * ready, memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+		weft_cpu_yield_line_();
+		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 	}
-	return ready;
+	for (i = 0;;) {
+		word = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
+		/* P3 release, pairs with C1, C2: publishes the pointer and what it points to. */
+		atomic_store_explicit(slot, word, memory_order_release);
+		if (++i == ready)
+			return ready;
+		slot = weft_mpmc_pointer_queue_slot_(queue, ticket + 2 * i);
+		word = weft_mpmc_pointer_queue_empty_(queue, ticket + 2 * i);
+	}
 }
 
 /* relaxed: as in push, with head_ in place of tail_. */
@@ -175,52 +252,61 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 						     void **pointers, size_t count)
 {
 	uint64_t ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	WEFT_ATOMIC(uint64_t) * slot;
+	uint64_t word, full;
 	size_t ready, i;
 
+	if (count == 0)
+		return 0;
 	for (;;) {
-		for (ready = 0; ready < count; ready++) {
-			uint64_t full = weft_mpmc_pointer_queue_empty_(queue, ticket + ready) +
-					WEFT_MPMC_POINTER_TURN_;
-			/* C1 acquire, pairs with P2: what the pointer points to is complete. */
-			uint64_t word = atomic_load_explicit(
-				&queue->slots_[(ticket + ready) & queue->mask_],
-				memory_order_acquire);
+		uint64_t expected = ticket;
 
-			/* Equal turns leave the bare pointer; anything above it means unequal. */
-			word ^= full;
-			if (word >> WEFT_MPMC_POINTER_BITS != 0)
-				break;
-			pointers[ready] = (void *)(uintptr_t)word;
-		}
-		if (WEFT_UNLIKELY(ready == 0)) {
-			uint64_t now = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-
-			if (now == ticket)
-				return 0;
-			ticket = now;
-		} else if (atomic_compare_exchange_weak_explicit(
-				   &queue->head_, &ticket, ticket + ready, memory_order_relaxed,
-				   memory_order_relaxed)) {
-			break;
-		} else {
-			weft_cpu_yield_line_();
+		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
+		full = weft_mpmc_pointer_queue_empty_(queue, ticket) + WEFT_MPMC_POINTER_TURN_;
+		/* C1 acquire, pairs with P3: what the pointer points to is complete. */
+		word = atomic_load_explicit(slot, memory_order_acquire) ^ full;
+		/* Equal turns leave the bare pointer; anything above it means unequal. */
+		if (WEFT_UNLIKELY(word >> WEFT_MPMC_POINTER_BITS != 0)) {
 			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+			if (ticket == expected)
+				return 0;
+			continue;
 		}
-	}
-	for (i = 0; i < ready; i++) {
-		uint64_t empty = weft_mpmc_pointer_queue_empty_(queue, ticket + i);
+		for (ready = 1; ready < count; ready++) {
+			uint64_t next = ticket + 2 * ready;
+			/* C2 acquire, pairs with P3: as C1. */
+			uint64_t other = atomic_load_explicit(
+				weft_mpmc_pointer_queue_slot_(queue, next), memory_order_acquire);
 
-		/* C2 release, pairs with P1: the slot may be written again, one lap later. */
-		atomic_store_explicit(&queue->slots_[(ticket + i) & queue->mask_],
-				      empty + 2 * WEFT_MPMC_POINTER_TURN_, memory_order_release);
+			other ^= weft_mpmc_pointer_queue_empty_(queue, next) +
+				 WEFT_MPMC_POINTER_TURN_;
+			if (other >> WEFT_MPMC_POINTER_BITS != 0)
+				break;
+			pointers[ready] = (void *)(uintptr_t)other;
+		}
+		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
+							  ticket + 2 * ready, memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+		weft_cpu_yield_line_();
+		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	}
-	return ready;
+	pointers[0] = (void *)(uintptr_t)word;
+	for (i = 0;;) {
+		/* C3 release, pairs with P1, P2: the slot may be written again, one lap later. */
+		atomic_store_explicit(slot, full + WEFT_MPMC_POINTER_TURN_, memory_order_release);
+		if (++i == ready)
+			return ready;
+		slot = weft_mpmc_pointer_queue_slot_(queue, ticket + 2 * i);
+		full = weft_mpmc_pointer_queue_empty_(queue, ticket + 2 * i) +
+		       WEFT_MPMC_POINTER_TURN_;
+	}
 }
 
 /*
- * Appends the pointer (NULL is an element like any other), or returns false when the queue is full.
- * A pointer that weft_mpmc_pointer_queue_accepts() refuses is a broken contract: a debug build
- * aborts, a release build returns false and leaves the queue as it was.
+ * Appends the pointer (NULL is an element like any other), or returns false when the queue is full
+ * or closed. A pointer that weft_mpmc_pointer_queue_accepts() refuses is a broken contract: a debug
+ * build aborts, a release build returns false and leaves the queue as it was.
  * Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE bool weft_mpmc_pointer_queue_try_push(weft_mpmc_pointer_queue *queue, void *pointer)
@@ -241,10 +327,37 @@ WEFT_INLINE bool weft_mpmc_pointer_queue_try_pop(weft_mpmc_pointer_queue *queue,
 }
 
 /*
- * Appends up to `count` pointers in their order, as one run without others between them, and
- * returns how many: fewer than `count` when the queue becomes full, or when the next pointer is one
- * that does not fit (as in try_push).
+ * As try_push, but says why not.
  * Threads: any. Progress: see (*) above.
+ * Returns 0; -EAGAIN when the queue is full; -EPIPE when it is closed; -EINVAL for a pointer that
+ * weft_mpmc_pointer_queue_accepts() refuses, which is no broken contract here.
+ */
+WEFT_INLINE int weft_mpmc_pointer_queue_push(weft_mpmc_pointer_queue *queue, void *pointer)
+{
+	if (WEFT_UNLIKELY(!weft_mpmc_pointer_queue_accepts(pointer)))
+		return -EINVAL;
+	if (WEFT_LIKELY(weft_mpmc_pointer_queue_push_core_(queue, &pointer, 1) == 1))
+		return 0;
+	return weft_mpmc_pointer_queue_is_closed(queue) ? -EPIPE : -EAGAIN;
+}
+
+/*
+ * As try_pop, but says why not.
+ * Threads: any. Progress: see (*) above.
+ * Returns 0; -EAGAIN when the queue is empty for now; -EPIPE when it is closed and all that was
+ * pushed has been popped: nothing will ever come.
+ */
+WEFT_INLINE int weft_mpmc_pointer_queue_pop(weft_mpmc_pointer_queue *queue, void **pointer)
+{
+	if (WEFT_LIKELY(weft_mpmc_pointer_queue_pop_core_(queue, pointer, 1) == 1))
+		return 0;
+	return weft_mpmc_pointer_queue_is_drained_(queue) ? -EPIPE : -EAGAIN;
+}
+
+/*
+ * Appends up to `count` pointers in their order, as one run without others between them, and
+ * returns how many: fewer than `count` when the queue becomes full, none when it is closed, and
+ * none behind a pointer that does not fit (as in try_push). Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE size_t weft_mpmc_pointer_queue_try_push_batch(weft_mpmc_pointer_queue *queue,
 							  void *const *pointers, size_t count)
@@ -259,7 +372,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_try_push_batch(weft_mpmc_pointer_queu
 
 /*
  * Moves up to `count` of the oldest pointers to the array and returns how many: fewer than `count`
- * when the queue becomes empty.
+ * when the queue becomes empty. The quickest way to drain it.
  * Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE size_t weft_mpmc_pointer_queue_try_pop_batch(weft_mpmc_pointer_queue *queue,

@@ -12,9 +12,11 @@ static bool is_element_size(size_t element_size)
 static void start(weft_mpmc_queue *queue, void *slots, size_t capacity, size_t element_size)
 {
 	queue->slots_ = slots;
-	queue->mask_ = capacity - 1;
-	queue->lap_shift_ = (uint32_t)__builtin_ctzll(capacity);
+	queue->mask_ = 2 * (capacity - 1);
+	queue->lap_shift_ = (uint32_t)__builtin_ctzll(capacity) + 1;
 	queue->element_size_ = (uint32_t)element_size;
+	/* relaxed: not shared yet. */
+	atomic_store_explicit(&queue->end_, 1, memory_order_relaxed);
 }
 
 int weft_mpmc_queue_init(weft_mpmc_queue *queue, size_t capacity, size_t element_size)
@@ -57,4 +59,16 @@ void weft_mpmc_queue_fini(weft_mpmc_queue *queue)
 {
 	weft_ring_memory_destroy_(queue->owned_);
 	memset((void *)queue, 0, sizeof(*queue));
+}
+
+void weft_mpmc_queue_close(weft_mpmc_queue *queue)
+{
+	/* E4 acq_rel, pairs with E4: a push that finds this closed hands on what came before. */
+	atomic_fetch_or_explicit(&queue->tail_, 1, memory_order_acq_rel);
+
+	/* relaxed: from here on it does not change (I5). */
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+
+	/* E1 release, pairs with E2, E3: what the caller did before. */
+	atomic_store_explicit(&queue->end_, tail - 1, memory_order_release);
 }

@@ -15,13 +15,13 @@
  * capacity of one is valid.
  *
  *     operation                         threads   progress     sleeps  allocates
- *     weft_mpmc_queue_init / _fini      one       -            no      init
+ *     weft_mpmc_queue_init, _fini       one       -            no      init
  *     weft_mpmc_queue_init_in           one       -            no      no
- *     weft_mpmc_queue_try_push          any       blocking (*) no      no
- *     weft_mpmc_queue_try_pop           any       blocking (*) no      no
- *     weft_mpmc_queue_try_push_batch    any       blocking (*) no      no
- *     weft_mpmc_queue_try_pop_batch     any       blocking (*) no      no
- *     weft_mpmc_queue_size, _capacity   any       wait-free    no      no
+ *     weft_mpmc_queue_push, try_push    any       blocking (*) no      no
+ *     weft_mpmc_queue_pop, try_pop      any       blocking (*) no      no
+ *     ..._try_push_batch, _pop_batch    any       blocking (*) no      no
+ *     ..._close, _is_closed             any       wait-free    no      no
+ *     ..._size, _capacity, _memory_size any       wait-free    no      no
  *
  *     (*) No call ever waits. But a producer that is stopped between ticket and publication makes
  *     try_pop answer "empty" at its slot, though later elements are there, and a consumer stopped
@@ -30,6 +30,8 @@
  *     doubled or reordered. A retry inside a call means that another thread's call succeeded.
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
+ * End: a closed queue takes nothing more; what is inside is popped first, then pop says -EPIPE. It
+ * costs the push a test of a bit that it has loaded anyway.
  * Memory: capacity * (header + element_size) bytes, rounded up to the header, which is 4 bytes for
  * elements of up to 4 bytes and 8 for larger ones. It may be the caller's, for instance on a given
  * NUMA node: weft_memory_alloc() of <weft/affinity/memory.h>, then weft_mpmc_queue_init_in.
@@ -40,23 +42,27 @@
 #include <weft/lockfree/base.h>
 
 /*
- * Invariants, for a slot s = ticket modulo capacity and lap = ticket / capacity:
- *   I1  turn(s) == 2 * lap      the slot is empty and waits for the producer with this ticket;
- *   I2  turn(s) == 2 * lap + 1  the slot is full and waits for the consumer with this ticket;
+ * A ticket is kept twice as large in tail_ and head_, so that bit 0 of tail_ is free to say that
+ * the queue is closed. Invariants, for a slot s = ticket modulo capacity and lap = ticket /
+ * capacity: I1  turn(s) == 2 * lap      the slot is empty and waits for the producer with this
+ * ticket; I2  turn(s) == 2 * lap + 1  the slot is full and waits for the consumer with this ticket;
  *   I3  a turn only grows (modulo 2^32), and only the holder of the ticket moves it;
- *   I4  head_ <= tail_ <= head_ + capacity, when no call is under way.
+ *   I4  head_ <= tail_ <= head_ + capacity, as tickets, when no call is under way;
+ *   I5  tail_ does not change any more once it is odd.
  */
 typedef struct weft_mpmc_queue {
-	/* The next ticket of a producer; written by producers. */
+	/* Twice the next ticket of a producer, plus one when closed; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	/* The next ticket of a consumer; written by consumers. */
+	/* Twice the next ticket of a consumer; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	/* Constant between init and fini, so that it stays shared in every cache. */
+	/* From here on constant, but for the end: it stays shared in every cache. */
 	WEFT_LINE_ALIGNED unsigned char *slots_;
-	uint64_t mask_;      /* capacity - 1 */
-	uint32_t lap_shift_; /* log2 of the capacity */
+	uint64_t mask_; /* twice (capacity - 1) */
+	/* What head_ is when a closed queue is drained; odd, which head_ never is, before. */
+	WEFT_ATOMIC(uint64_t) end_;
+	void *owned_;        /* the slots, if they are not memory of the caller */
+	uint32_t lap_shift_; /* log2 of twice the capacity */
 	uint32_t element_size_;
-	void *owned_; /* the slots, if they are not memory of the caller */
 } weft_mpmc_queue;
 
 static_assert(sizeof(weft_mpmc_queue) == 3 * (size_t)WEFT_CACHE_LINE, "one line per writer");
@@ -84,8 +90,8 @@ WEFT_API int weft_mpmc_queue_init(weft_mpmc_queue *queue, size_t capacity, size_
 WEFT_API size_t weft_mpmc_queue_memory_size(size_t capacity, size_t element_size);
 
 /*
- * As weft_mpmc_queue_init, in memory of the caller, which stays his: it must outlive the queue, and
- * weft_mpmc_queue_fini does not free it.
+ * As weft_mpmc_queue_init, in memory of the caller, which stays the caller's: it must outlive the
+ * queue, and weft_mpmc_queue_fini does not free it.
  * Threads: one, before the queue is shared. Progress: wait-free; touches all the memory it needs.
  * Returns 0; -EINVAL also when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
  * weft_mpmc_queue_memory_size() bytes. On an error *queue is left zeroed.
@@ -99,12 +105,20 @@ WEFT_API int weft_mpmc_queue_init_in(weft_mpmc_queue *queue, void *memory, size_
  */
 WEFT_API void weft_mpmc_queue_fini(weft_mpmc_queue *queue);
 
+/*
+ * Closes the queue: once this has returned no push succeeds. What was pushed is still there to be
+ * popped. Closing a closed queue changes nothing. What the caller did before is seen by whoever
+ * gets -EPIPE, or true from weft_mpmc_queue_is_closed.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_API void weft_mpmc_queue_close(weft_mpmc_queue *queue);
+
 WEFT_END_DECLS
 
 /* How many elements fit. Threads: any. Progress: wait-free. */
 WEFT_INLINE size_t weft_mpmc_queue_capacity(const weft_mpmc_queue *queue)
 {
-	return (size_t)queue->mask_ + 1;
+	return (size_t)(queue->mask_ / 2) + 1;
 }
 
 /*
@@ -118,11 +132,33 @@ WEFT_INLINE size_t weft_mpmc_queue_size(const weft_mpmc_queue *queue)
 	 * the difference negative by more than the calls between the two loads. */
 	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-	int64_t size = (int64_t)(tail - head);
 
-	if (size < 0)
+	uint64_t size = (tail - head) / 2;
+
+	if ((int64_t)(tail - head) < 0)
 		return 0;
-	return (uint64_t)size > queue->mask_ ? weft_mpmc_queue_capacity(queue) : (size_t)size;
+	return size > queue->mask_ / 2 ? weft_mpmc_queue_capacity(queue) : (size_t)size;
+}
+
+/*
+ * Whether weft_mpmc_queue_close was called.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE bool weft_mpmc_queue_is_closed(const weft_mpmc_queue *queue)
+{
+	/* E2 acquire, pairs with E1: what was done before the close. */
+	return atomic_load_explicit(&queue->end_, memory_order_acquire) % 2 == 0;
+}
+
+/*
+ * Whether nothing is inside and nothing will come: all tickets that producers got are taken.
+ * relaxed: head_ only grows, and not beyond the end.
+ */
+WEFT_INLINE bool weft_mpmc_queue_is_drained_(const weft_mpmc_queue *queue)
+{
+	/* E3 acquire, pairs with E1: as E2. */
+	return atomic_load_explicit(&queue->end_, memory_order_acquire) ==
+	       atomic_load_explicit(&queue->head_, memory_order_relaxed);
 }
 
 /* Bytes before the element in a slot; a constant for the typed wrappers. */
@@ -138,10 +174,12 @@ WEFT_INLINE size_t weft_mpmc_queue_stride_(size_t element_size)
 	return (header + element_size + header - 1) / header * header;
 }
 
+/* The slot of a ticket, given as in tail_ or head_: twice as large. Strides are even. */
 WEFT_INLINE unsigned char *weft_mpmc_queue_slot_(const weft_mpmc_queue *queue, uint64_t ticket,
 						 size_t element_size)
 {
-	return queue->slots_ + (ticket & queue->mask_) * weft_mpmc_queue_stride_(element_size);
+	return queue->slots_ +
+	       (ticket & queue->mask_) * (weft_mpmc_queue_stride_(element_size) / 2);
 }
 
 WEFT_INLINE WEFT_ATOMIC(uint32_t) * weft_mpmc_queue_turn_(unsigned char *slot)
@@ -157,7 +195,9 @@ WEFT_INLINE uint32_t weft_mpmc_queue_empty_turn_(const weft_mpmc_queue *queue, u
 
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
- * over slot by slot; a single element is a run of one, for which the loops vanish.
+ * over slot by slot; a single element is a run of one, for which the loops vanish. For its sake
+ * what the first slot gets is known before the exchange: on x86-64 nothing that stands behind a
+ * locked instruction starts before its end.
  *
  * relaxed: tickets carry no data. An outdated ticket fails the exchange, and as the counters are 64
  * bits wide and only grow, an exchange that succeeds proves that nobody took a slot of the run
@@ -167,47 +207,58 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 					      size_t count, size_t element_size)
 {
 	uint64_t ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	unsigned char *slot;
+	uint32_t turn;
 	size_t ready, i;
 
+	if (count == 0)
+		return 0;
 	for (;;) {
-		for (ready = 0; ready < count; ready++) {
-			unsigned char *slot =
-				weft_mpmc_queue_slot_(queue, ticket + ready, element_size);
-			/* P1 acquire, pairs with C2: the last consumer is done with the slot. */
-			uint32_t turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot),
-							     memory_order_acquire);
+		uint64_t expected = ticket;
 
-			if (turn != weft_mpmc_queue_empty_turn_(queue, ticket + ready))
-				break;
+		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
+		/* P1 acquire, pairs with C3: the last consumer is done with the slot. */
+		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
+		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
+			/* What this call says is true only when the close is complete. */
+			weft_mpmc_queue_close(queue);
+			return 0;
 		}
-		if (WEFT_UNLIKELY(ready == 0)) {
+		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket))) {
 			/* The slot is a lap behind, which means full, unless our ticket is: we may
 			 * have slept for any number of laps since it was read. */
-			uint64_t now = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-
-			if (now == ticket)
-				return 0;
-			ticket = now;
-		} else if (atomic_compare_exchange_weak_explicit(
-				   &queue->tail_, &ticket, ticket + ready, memory_order_relaxed,
-				   memory_order_relaxed)) {
-			break;
-		} else {
-			weft_cpu_yield_line_();
 			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+			if (ticket == expected)
+				return 0;
+			continue;
 		}
-	}
-	for (i = 0; i < ready; i++) {
-		unsigned char *slot = weft_mpmc_queue_slot_(queue, ticket + i, element_size);
+		for (ready = 1; ready < count; ready++) {
+			uint64_t next = ticket + 2 * ready;
+			unsigned char *other = weft_mpmc_queue_slot_(queue, next, element_size);
 
+			/* P2 acquire, pairs with C3: as P1. */
+			if (atomic_load_explicit(weft_mpmc_queue_turn_(other),
+						 memory_order_acquire) !=
+			    weft_mpmc_queue_empty_turn_(queue, next))
+				break;
+		}
+		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
+							  ticket + 2 * ready, memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+		weft_cpu_yield_line_();
+		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	}
+	for (i = 0;;) {
 		memcpy(slot + weft_mpmc_queue_header_(element_size),
 		       (const unsigned char *)elements + i * element_size, element_size);
-		/* P2 release, pairs with C1: publishes the element. */
-		atomic_store_explicit(weft_mpmc_queue_turn_(slot),
-				      weft_mpmc_queue_empty_turn_(queue, ticket + i) + 1,
-				      memory_order_release);
+		/* P3 release, pairs with C1, C2: publishes the element. */
+		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
+		if (++i == ready)
+			return ready;
+		slot = weft_mpmc_queue_slot_(queue, ticket + 2 * i, element_size);
+		turn = weft_mpmc_queue_empty_turn_(queue, ticket + 2 * i);
 	}
-	return ready;
 }
 
 /* relaxed: as in push, with head_ in place of tail_. */
@@ -215,49 +266,55 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 					     size_t element_size)
 {
 	uint64_t ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	unsigned char *slot;
+	uint32_t turn;
 	size_t ready, i;
 
+	if (count == 0)
+		return 0;
 	for (;;) {
-		for (ready = 0; ready < count; ready++) {
-			unsigned char *slot =
-				weft_mpmc_queue_slot_(queue, ticket + ready, element_size);
-			/* C1 acquire, pairs with P2: the element is complete. */
-			uint32_t turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot),
-							     memory_order_acquire);
+		uint64_t expected = ticket;
 
-			if (turn != weft_mpmc_queue_empty_turn_(queue, ticket + ready) + 1)
+		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
+		/* C1 acquire, pairs with P3: the element is complete. */
+		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
+		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket) + 1)) {
+			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+			if (ticket == expected)
+				return 0;
+			continue;
+		}
+		for (ready = 1; ready < count; ready++) {
+			uint64_t next = ticket + 2 * ready;
+			unsigned char *other = weft_mpmc_queue_slot_(queue, next, element_size);
+
+			/* C2 acquire, pairs with P3: as C1. */
+			if (atomic_load_explicit(weft_mpmc_queue_turn_(other),
+						 memory_order_acquire) !=
+			    weft_mpmc_queue_empty_turn_(queue, next) + 1)
 				break;
 		}
-		if (WEFT_UNLIKELY(ready == 0)) {
-			uint64_t now = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-
-			if (now == ticket)
-				return 0;
-			ticket = now;
-		} else if (atomic_compare_exchange_weak_explicit(
-				   &queue->head_, &ticket, ticket + ready, memory_order_relaxed,
-				   memory_order_relaxed)) {
+		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
+							  ticket + 2 * ready, memory_order_relaxed,
+							  memory_order_relaxed))
 			break;
-		} else {
-			weft_cpu_yield_line_();
-			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-		}
+		weft_cpu_yield_line_();
+		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	}
-	for (i = 0; i < ready; i++) {
-		unsigned char *slot = weft_mpmc_queue_slot_(queue, ticket + i, element_size);
-
+	for (i = 0;;) {
 		memcpy((unsigned char *)elements + i * element_size,
 		       slot + weft_mpmc_queue_header_(element_size), element_size);
-		/* C2 release, pairs with P1: the slot may be written again, one lap later. */
-		atomic_store_explicit(weft_mpmc_queue_turn_(slot),
-				      weft_mpmc_queue_empty_turn_(queue, ticket + i) + 2,
-				      memory_order_release);
+		/* C3 release, pairs with P1, P2: the slot may be written again, one lap later. */
+		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
+		if (++i == ready)
+			return ready;
+		slot = weft_mpmc_queue_slot_(queue, ticket + 2 * i, element_size);
+		turn = weft_mpmc_queue_empty_turn_(queue, ticket + 2 * i) + 1;
 	}
-	return ready;
 }
 
 /*
- * Appends a copy of the element, or returns false when the queue is full.
+ * Appends a copy of the element, or returns false when the queue is full or closed.
  * Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE bool weft_mpmc_queue_try_push(weft_mpmc_queue *queue, const void *element)
@@ -274,9 +331,46 @@ WEFT_INLINE bool weft_mpmc_queue_try_pop(weft_mpmc_queue *queue, void *element)
 	return weft_mpmc_queue_pop_core_(queue, element, 1, queue->element_size_) == 1;
 }
 
+/* What push returns when the element went in, or did not. */
+WEFT_INLINE int weft_mpmc_queue_pushed_(const weft_mpmc_queue *queue, bool done)
+{
+	if (WEFT_LIKELY(done))
+		return 0;
+	return weft_mpmc_queue_is_closed(queue) ? -EPIPE : -EAGAIN;
+}
+
+/* What pop returns when an element came out, or did not. */
+WEFT_INLINE int weft_mpmc_queue_popped_(const weft_mpmc_queue *queue, bool done)
+{
+	if (WEFT_LIKELY(done))
+		return 0;
+	return weft_mpmc_queue_is_drained_(queue) ? -EPIPE : -EAGAIN;
+}
+
+/*
+ * As try_push, but says why not.
+ * Threads: any. Progress: see (*) above.
+ * Returns 0; -EAGAIN when the queue is full; -EPIPE when it is closed.
+ */
+WEFT_INLINE int weft_mpmc_queue_push(weft_mpmc_queue *queue, const void *element)
+{
+	return weft_mpmc_queue_pushed_(queue, weft_mpmc_queue_try_push(queue, element));
+}
+
+/*
+ * As try_pop, but says why not.
+ * Threads: any. Progress: see (*) above.
+ * Returns 0; -EAGAIN when the queue is empty for now; -EPIPE when it is closed and all that was
+ * pushed has been popped: nothing will ever come.
+ */
+WEFT_INLINE int weft_mpmc_queue_pop(weft_mpmc_queue *queue, void *element)
+{
+	return weft_mpmc_queue_popped_(queue, weft_mpmc_queue_try_pop(queue, element));
+}
+
 /*
  * Appends up to `count` elements in their order, as one run without others between them, and
- * returns how many: fewer than `count` when the queue becomes full.
+ * returns how many: fewer than `count` when the queue becomes full, none when it is closed.
  * Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE size_t weft_mpmc_queue_try_push_batch(weft_mpmc_queue *queue, const void *elements,
@@ -287,7 +381,7 @@ WEFT_INLINE size_t weft_mpmc_queue_try_push_batch(weft_mpmc_queue *queue, const 
 
 /*
  * Moves up to `count` of the oldest elements to the array and returns how many: fewer than `count`
- * when the queue becomes empty.
+ * when the queue becomes empty. The quickest way to drain it.
  * Threads: any. Progress: see (*) above.
  */
 WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *elements,
@@ -298,9 +392,9 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
 
 /*
  * WEFT_MPMC_QUEUE_DEFINE(orders, struct order) makes the type `orders` and orders_init,
- * _memory_size, _init_in, _fini, _capacity, _size, _try_push, _try_pop, _try_push_batch and
- * _try_pop_batch, which differ from the functions above in that the element's type is checked and
- * its size is known when compiled.
+ * _memory_size, _init_in, _fini, _close, _is_closed, _capacity, _size, _push, _pop, _try_push,
+ * _try_pop, _try_push_batch and _try_pop_batch, which differ from the functions above in that the
+ * element's type is checked and its size is known when compiled.
  */
 #define WEFT_MPMC_QUEUE_DEFINE(name, type)                                                         \
 	typedef struct name {                                                                      \
@@ -323,6 +417,14 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
 	{                                                                                          \
 		weft_mpmc_queue_fini(&queue->queue_);                                              \
 	}                                                                                          \
+	WEFT_INLINE void name##_close(name *queue)                                                 \
+	{                                                                                          \
+		weft_mpmc_queue_close(&queue->queue_);                                             \
+	}                                                                                          \
+	WEFT_INLINE bool name##_is_closed(const name *queue)                                       \
+	{                                                                                          \
+		return weft_mpmc_queue_is_closed(&queue->queue_);                                  \
+	}                                                                                          \
 	WEFT_INLINE size_t name##_capacity(const name *queue)                                      \
 	{                                                                                          \
 		return weft_mpmc_queue_capacity(&queue->queue_);                                   \
@@ -338,6 +440,14 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
 	WEFT_INLINE bool name##_try_pop(name *queue, type *element)                                \
 	{                                                                                          \
 		return weft_mpmc_queue_pop_core_(&queue->queue_, element, 1, sizeof(type)) == 1;   \
+	}                                                                                          \
+	WEFT_INLINE int name##_push(name *queue, type element)                                     \
+	{                                                                                          \
+		return weft_mpmc_queue_pushed_(&queue->queue_, name##_try_push(queue, element));   \
+	}                                                                                          \
+	WEFT_INLINE int name##_pop(name *queue, type *element)                                     \
+	{                                                                                          \
+		return weft_mpmc_queue_popped_(&queue->queue_, name##_try_pop(queue, element));    \
 	}                                                                                          \
 	WEFT_INLINE size_t name##_try_push_batch(name *queue, const type *elements, size_t count)  \
 	{                                                                                          \

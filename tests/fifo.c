@@ -98,21 +98,41 @@ static size_t mpmc_try_pop_batch(void *queue, uint64_t *values, size_t count)
 	return weft_mpmc_queue_try_pop_batch(queue, values, count);
 }
 
+static int mpmc_push(void *queue, uint64_t value)
+{
+	return weft_mpmc_queue_push(queue, &value);
+}
+
+static int mpmc_pop(void *queue, uint64_t *value)
+{
+	return weft_mpmc_queue_pop(queue, value);
+}
+
+static void mpmc_close(void *queue)
+{
+	weft_mpmc_queue_close(queue);
+}
+
+static bool mpmc_is_closed(const void *queue)
+{
+	return weft_mpmc_queue_is_closed(queue);
+}
+
 /* Sets every slot to the turn at which it waits for the producer of the ticket it will get. */
 static void mpmc_start_at(void *started, uint64_t ticket)
 {
 	weft_mpmc_queue *queue = started;
 
-	for (uint64_t i = 0; i <= queue->mask_; i++) {
+	for (uint64_t i = 0; i < weft_mpmc_queue_capacity(queue); i++) {
 		unsigned char *slot =
-			weft_mpmc_queue_slot_(queue, ticket + i, queue->element_size_);
+			weft_mpmc_queue_slot_(queue, 2 * (ticket + i), queue->element_size_);
 
 		atomic_store_explicit(weft_mpmc_queue_turn_(slot),
-				      weft_mpmc_queue_empty_turn_(queue, ticket + i),
+				      weft_mpmc_queue_empty_turn_(queue, 2 * (ticket + i)),
 				      memory_order_relaxed);
 	}
-	atomic_store_explicit(&queue->tail_, ticket, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, ticket, memory_order_relaxed);
+	atomic_store_explicit(&queue->tail_, 2 * ticket, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, 2 * ticket, memory_order_relaxed);
 }
 
 const fifo fifo_mpmc_queue = {
@@ -129,6 +149,10 @@ const fifo fifo_mpmc_queue = {
 	.try_pop = mpmc_try_pop,
 	.try_push_batch = mpmc_try_push_batch,
 	.try_pop_batch = mpmc_try_pop_batch,
+	.push = mpmc_push,
+	.pop = mpmc_pop,
+	.close = mpmc_close,
+	.is_closed = mpmc_is_closed,
 	.start_at = mpmc_start_at,
 };
 
@@ -198,6 +222,31 @@ static size_t mpmc_typed_try_pop_batch(void *queue, uint64_t *values, size_t cou
 	return popped;
 }
 
+static int mpmc_typed_push(void *queue, uint64_t value)
+{
+	return wide_mpmc_queue_push(queue, wide_of(value));
+}
+
+static int mpmc_typed_pop(void *queue, uint64_t *value)
+{
+	wide element;
+	int error = wide_mpmc_queue_pop(queue, &element);
+
+	if (error == 0)
+		*value = value_of(&element);
+	return error;
+}
+
+static void mpmc_typed_close(void *queue)
+{
+	wide_mpmc_queue_close(queue);
+}
+
+static bool mpmc_typed_is_closed(const void *queue)
+{
+	return wide_mpmc_queue_is_closed(queue);
+}
+
 static void mpmc_typed_start_at(void *queue, uint64_t ticket)
 {
 	mpmc_start_at(&((wide_mpmc_queue *)queue)->queue_, ticket);
@@ -217,6 +266,10 @@ const fifo fifo_mpmc_queue_typed = {
 	.try_pop = mpmc_typed_try_pop,
 	.try_push_batch = mpmc_typed_try_push_batch,
 	.try_pop_batch = mpmc_typed_try_pop_batch,
+	.push = mpmc_typed_push,
+	.pop = mpmc_typed_pop,
+	.close = mpmc_typed_close,
+	.is_closed = mpmc_typed_is_closed,
 	.start_at = mpmc_typed_start_at,
 };
 
@@ -320,6 +373,16 @@ static int pointer_init(void *queue, size_t capacity)
 	return weft_mpmc_pointer_queue_init(queue, capacity);
 }
 
+static size_t pointer_memory_size(size_t capacity)
+{
+	return weft_mpmc_pointer_queue_memory_size(capacity);
+}
+
+static int pointer_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+{
+	return weft_mpmc_pointer_queue_init_in(queue, memory, bytes, capacity);
+}
+
 static void pointer_fini(void *queue)
 {
 	weft_mpmc_pointer_queue_fini(queue);
@@ -369,17 +432,42 @@ static size_t pointer_try_pop_batch(void *queue, uint64_t *values, size_t count)
 	return popped;
 }
 
+static int pointer_push(void *queue, uint64_t value)
+{
+	return weft_mpmc_pointer_queue_push(queue, (void *)(uintptr_t)value);
+}
+
+static int pointer_pop(void *queue, uint64_t *value)
+{
+	void *pointer;
+	int error = weft_mpmc_pointer_queue_pop(queue, &pointer);
+
+	if (error == 0)
+		*value = (uint64_t)(uintptr_t)pointer;
+	return error;
+}
+
+static void pointer_close(void *queue)
+{
+	weft_mpmc_pointer_queue_close(queue);
+}
+
+static bool pointer_is_closed(const void *queue)
+{
+	return weft_mpmc_pointer_queue_is_closed(queue);
+}
+
 /* As mpmc_start_at; an empty slot has nothing but its turn. */
 static void pointer_start_at(void *started, uint64_t ticket)
 {
 	weft_mpmc_pointer_queue *queue = started;
 
-	for (uint64_t i = 0; i <= queue->mask_; i++)
-		atomic_store_explicit(&queue->slots_[(ticket + i) & queue->mask_],
-				      weft_mpmc_pointer_queue_empty_(queue, ticket + i),
+	for (uint64_t i = 0; i < weft_mpmc_pointer_queue_capacity(queue); i++)
+		atomic_store_explicit(weft_mpmc_pointer_queue_slot_(queue, 2 * (ticket + i)),
+				      weft_mpmc_pointer_queue_empty_(queue, 2 * (ticket + i)),
 				      memory_order_relaxed);
-	atomic_store_explicit(&queue->tail_, ticket, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, ticket, memory_order_relaxed);
+	atomic_store_explicit(&queue->tail_, 2 * ticket, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, 2 * ticket, memory_order_relaxed);
 }
 
 const fifo fifo_mpmc_pointer_queue = {
@@ -387,6 +475,8 @@ const fifo fifo_mpmc_pointer_queue = {
 	.queue_bytes = sizeof(weft_mpmc_pointer_queue),
 	.turn_laps = (uint64_t)1 << 15,
 	.init = pointer_init,
+	.memory_size = pointer_memory_size,
+	.init_in = pointer_init_in,
 	.fini = pointer_fini,
 	.capacity = pointer_capacity,
 	.size = pointer_size,
@@ -394,6 +484,10 @@ const fifo fifo_mpmc_pointer_queue = {
 	.try_pop = pointer_try_pop,
 	.try_push_batch = pointer_try_push_batch,
 	.try_pop_batch = pointer_try_pop_batch,
+	.push = pointer_push,
+	.pop = pointer_pop,
+	.close = pointer_close,
+	.is_closed = pointer_is_closed,
 	.start_at = pointer_start_at,
 };
 

@@ -42,6 +42,11 @@ typedef struct fifo {
 	bool (*try_pop)(void *queue, uint64_t *value);
 	size_t (*try_push_batch)(void *queue, const uint64_t *values, size_t count);
 	size_t (*try_pop_batch)(void *queue, uint64_t *values, size_t count);
+	/* Where the queue can be closed; else NULL, all four. */
+	int (*push)(void *queue, uint64_t value);
+	int (*pop)(void *queue, uint64_t *value);
+	void (*close)(void *queue);
+	bool (*is_closed)(const void *queue);
 	/*
 	 * Makes an empty queue look as if this many elements had gone through it: its next ticket
 	 * is `ticket`. Reaches into the private members, before the queue is shared.

@@ -55,6 +55,9 @@ short_programs() {
     point 'blocking_queue' prints '20000 orders received, for 200020000 in all'
     call free_buffers
     point 'free_buffers' prints 'sum of the samples: 10000100000, buffers back: 64'
+    call closing
+    point 'closing' prints 'the orders come to 1350000
+the shop is closed'
     call pipeline
     point 'pipeline' prints 'sum of the positive samples: 12250000'
     call hit_counter

@@ -232,6 +232,28 @@ static void fifo_does_not_allocate(void **state)
 	kind->fini(&queue);
 }
 
+/* The state is the kind: in memory of the caller, which is not freed either. */
+static void fifo_in_memory_does_not_allocate(void **state)
+{
+	static WEFT_LINE_ALIGNED unsigned char memory[4096];
+	const fifo *kind = *state;
+	long live = fail_alloc_live();
+	any_queue queue;
+	uint64_t value;
+
+	assert_true(kind->memory_size(8) <= sizeof(memory));
+	fail_alloc_after(0);
+	assert_int_equal(kind->init_in(&queue, memory, sizeof(memory), 8), 0);
+	assert_true(kind->try_push(&queue, 17));
+	assert_true(kind->try_pop(&queue, &value));
+	kind->close(&queue);
+	assert_int_equal(kind->pop(&queue, &value), -EPIPE);
+	kind->fini(&queue);
+	assert_int_equal(fail_alloc_count(), 0);
+	assert_int_equal(fail_alloc_live(), live);
+	fail_alloc_after(-1);
+}
+
 /* Within the room that it was made with. */
 static void deque_does_not_allocate(void **state)
 {
@@ -303,8 +325,7 @@ int main(void)
 		fifo_test("mpmc_queue without memory", fifo_without_memory, &fifo_mpmc_queue),
 		fifo_test("mpmc_queue, typed, without memory", fifo_without_memory,
 			  &fifo_mpmc_queue_typed),
-		fifo_test("mpmc_lockfree without memory", fifo_without_memory,
-			  &fifo_mpmc_lockfree),
+		fifo_test("mpmc_lockfree without memory", fifo_without_memory, &fifo_mpmc_lockfree),
 		fifo_test("mpmc_pointer_queue without memory", fifo_without_memory,
 			  &fifo_mpmc_pointer_queue),
 		fifo_test("spsc_queue without memory", fifo_without_memory, &fifo_spsc_queue),
@@ -326,6 +347,12 @@ int main(void)
 			  &fifo_spsc_queue_typed),
 		fifo_test("spsc_queue, in place, does not allocate", fifo_does_not_allocate,
 			  &fifo_spsc_queue_in_place),
+		fifo_test("mpmc_queue in memory does not allocate",
+			  fifo_in_memory_does_not_allocate, &fifo_mpmc_queue),
+		fifo_test("mpmc_queue, typed, in memory does not allocate",
+			  fifo_in_memory_does_not_allocate, &fifo_mpmc_queue_typed),
+		fifo_test("mpmc_pointer_queue in memory does not allocate",
+			  fifo_in_memory_does_not_allocate, &fifo_mpmc_pointer_queue),
 		cmocka_unit_test(deque_does_not_allocate),
 		cmocka_unit_test(counter_does_not_allocate),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fifo_scenarios.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@ enum {
 	ELEMENTS = 64,
 	PER_THREAD = 8,
 	QUEUE_BYTES = 1024,
-	CALLS_MAX = 16
+	CALLS_MAX = 16,
+	SCRIPTS = sizeof(((struct fifo_shape *)0)->threads) / sizeof(char *)
 };
 
 /* Elements are numbers from 1; a producer's are consecutive. */
@@ -22,6 +24,7 @@ static struct {
 	int got_count[THREADS];
 	int pushed[THREADS];
 	int contents[ELEMENTS]; /* what the element's owner may touch */
+	int note;               /* what the closer did before */
 } test;
 
 static void setup(const struct fifo_shape *shape)
@@ -139,26 +142,40 @@ void fifo_scenario_exact(const void *argument)
 
 enum {
 	PUSH,
-	POP
+	POP,
+	CLOSE,
+	IS_CLOSED
 };
 
 struct contents {
 	unsigned char count;
-	unsigned char elements[15];
+	unsigned char closed;
+	unsigned char elements[14];
 };
 
 static void describe(const struct model_operation *operation, char *text, size_t size)
 {
+	static const char *const refusals[] = {"full", "empty", "", "no"};
+	static const char *const names[] = {"push", "pop", "close", "is_closed"};
+	int length = snprintf(text, size, "%s", names[operation->kind]);
+
+	text += length;
+	size -= (size_t)length;
+	if (operation->kind == PUSH) {
+		length = snprintf(text, size, "(%ld)", operation->argument);
+		text += length;
+		size -= (size_t)length;
+	}
 	if (operation->pending)
-		snprintf(text, size, operation->kind == PUSH ? "push(%ld)" : "pop",
-			 operation->argument);
-	else if (operation->kind == PUSH)
-		snprintf(text, size, "push(%ld): %s", operation->argument,
-			 operation->result != 0 ? "done" : "full");
-	else if (operation->result != 0)
-		snprintf(text, size, "pop: %ld", operation->result);
+		return;
+	if (operation->result < 0)
+		snprintf(text, size, ": closed");
+	else if (operation->result == 0)
+		snprintf(text, size, ": %s", refusals[operation->kind]);
+	else if (operation->kind == POP)
+		snprintf(text, size, ": %ld", operation->result);
 	else
-		snprintf(text, size, "pop: empty");
+		snprintf(text, size, ": done");
 }
 
 enum {
@@ -166,21 +183,25 @@ enum {
 	EMPTY_MEANS_IT = 2
 };
 
-static bool step(struct contents *state, const struct model_operation *operation, int strict)
+static bool step_push(struct contents *state, const struct model_operation *operation, int strict)
 {
-	bool refused = !operation->pending && operation->result == 0;
+	bool full = state->count == test.shape->capacity;
 
-	if (operation->kind == PUSH) {
-		bool full = state->count == test.shape->capacity;
+	if (!operation->pending && operation->result < 0)
+		return state->closed != 0;
+	if (!operation->pending && operation->result == 0)
+		return full || (strict & FULL_MEANS_IT) == 0;
+	if (full || state->closed != 0)
+		return operation->pending;
+	state->elements[state->count++] = (unsigned char)operation->argument;
+	return true;
+}
 
-		if (refused)
-			return full || (strict & FULL_MEANS_IT) == 0;
-		if (full)
-			return operation->pending;
-		state->elements[state->count++] = (unsigned char)operation->argument;
-		return true;
-	}
-	if (refused)
+static bool step_pop(struct contents *state, const struct model_operation *operation, int strict)
+{
+	if (!operation->pending && operation->result < 0)
+		return state->count == 0 && state->closed != 0;
+	if (!operation->pending && operation->result == 0)
 		return state->count == 0 || (strict & EMPTY_MEANS_IT) == 0;
 	if (state->count == 0)
 		return operation->pending;
@@ -190,6 +211,21 @@ static bool step(struct contents *state, const struct model_operation *operation
 	state->elements[sizeof(state->elements) - 1] = 0;
 	state->count--;
 	return true;
+}
+
+static bool step(struct contents *state, const struct model_operation *operation, int strict)
+{
+	switch (operation->kind) {
+	case PUSH:
+		return step_push(state, operation, strict);
+	case POP:
+		return step_pop(state, operation, strict);
+	case CLOSE:
+		state->closed = 1;
+		return true;
+	default:
+		return operation->pending || operation->result == state->closed;
+	}
 }
 
 static bool step_strict(void *state, const struct model_operation *operation)
@@ -230,17 +266,114 @@ static bool pop(void)
 	return done;
 }
 
+/* Whether a thread makes this call. */
+static bool is_in_script(char call)
+{
+	for (int i = 0; i < SCRIPTS && test.shape->threads[i] != NULL; i++) {
+		if (strchr(test.shape->threads[i], call) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* What came before the close is seen by whoever learns of it: if not, this is a race. */
+static void see_note(void)
+{
+	if (is_in_script('n'))
+		model_assert(test.note == 1);
+}
+
+/* The result of a call that says why not, as the specification has it: 0 for "not now". */
+static long outcome_of(int error, long done)
+{
+	if (error == -EPIPE)
+		see_note();
+	model_assert(error == 0 || error == -EAGAIN || error == -EPIPE);
+	return error == 0 ? done : error == -EAGAIN ? 0 : error;
+}
+
+static void push_or_say_why(uint64_t value)
+{
+	model_call(PUSH, (long)value);
+	model_return(outcome_of(test.shape->queue->push(test.queue, value), 1));
+}
+
+static int pop_or_say_why(void)
+{
+	uint64_t value = 0;
+
+	model_call(POP, 0);
+
+	int error = test.shape->queue->pop(test.queue, &value);
+
+	model_return(outcome_of(error, (long)value));
+	return error;
+}
+
+static void close_queue(void)
+{
+	model_call(CLOSE, 0);
+	test.shape->queue->close(test.queue);
+	model_return(1);
+}
+
+static void ask_whether_closed(void)
+{
+	model_call(IS_CLOSED, 0);
+
+	bool closed = test.shape->queue->is_closed(test.queue);
+
+	if (closed)
+		see_note();
+	model_return(closed);
+}
+
 static void follow_script(void *argument)
 {
 	int self = (int)(intptr_t)argument;
 	const char *script = test.shape->threads[self];
 
 	for (int i = 0; script[i] != '\0'; i++) {
-		if (script[i] == 'p')
+		switch (script[i]) {
+		case 'p':
 			push(element_of(self, i));
-		else
+			break;
+		case 'P':
+			push_or_say_why(element_of(self, i));
+			break;
+		case 'C':
+			pop_or_say_why();
+			break;
+		case 'n':
+			test.note = 1;
+			break;
+		case 'x':
+			close_queue();
+			break;
+		case '?':
+			ask_whether_closed();
+			break;
+		default:
 			pop();
+		}
 	}
+}
+
+/* Nobody else is there: what is not found now is lost. */
+static void drain(void)
+{
+	if (model_frozen() != 0)
+		return;
+	if (!is_in_script('x')) {
+		while (pop())
+			;
+	} else {
+		while (pop_or_say_why() == 0)
+			;
+		model_assert(test.shape->queue->is_closed(test.queue));
+		model_assert(pop_or_say_why() == -EPIPE);
+	}
+	model_assert(test.shape->queue->size(test.queue) == 0);
 }
 
 static void check_history(const struct fifo_shape *shape,
@@ -253,12 +386,10 @@ static void check_history(const struct fifo_shape *shape,
 	};
 
 	setup(shape);
-	for (int i = 0; i < 4 && shape->threads[i] != NULL; i++)
+	for (int i = 0; i < SCRIPTS && shape->threads[i] != NULL; i++)
 		model_thread(follow_script, (void *)(intptr_t)i);
 	model_join();
-	if (model_frozen() == 0)
-		while (pop())
-			;
+	drain();
 	model_assert_linearizable(&specification);
 	if (model_frozen() == 0)
 		shape->queue->fini(test.queue);

@@ -15,7 +15,9 @@ struct fifo_shape {
 	int batch;        /* elements of a call; 0: the calls for one element */
 	size_t capacity;
 	uint64_t ticket; /* the queue starts there */
-	/* For the histories: what each thread calls, as in "ppc": push, push, pop (consume). */
+	/* For the histories: what each thread calls, as in "ppc": try_push twice, try_pop once
+	 * (consume). P and C are push and pop, which say why not; x closes, ? asks is_closed, n
+	 * writes the note that one who learns of the close has to see. */
 	const char *threads[4];
 };
 

@@ -24,7 +24,7 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_exact,
 		.argument = SHAPE(.producers = 2, .consumers = 2, .pushes = 2, .pops = 2,
 				  .capacity = 2),
-		.stale = 1,
+		.stale = MODEL_NONE,
 	},
 	{
 		.name = "mpmc_queue: 1 and 2, capacity 1, every lap a new one",
@@ -32,12 +32,14 @@ static const struct model_scenario scenarios[] = {
 		.argument = SHAPE(.producers = 1, .consumers = 2, .pushes = 3, .pops = 2,
 				  .capacity = 1),
 		.preemptions = 3,
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_queue: 2 and 1, turns start again from 0",
 		.run = fifo_scenario_exact,
 		.argument = SHAPE(.producers = 2, .consumers = 1, .pushes = 2, .pops = 3,
 				  .capacity = 2, .ticket = LAST_TURN),
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_queue: 1 and 1, all interleavings",
@@ -52,17 +54,20 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_exact,
 		.argument = SHAPE(.producers = 2, .consumers = 2, .pushes = 1, .pops = 1,
 				  .batch = 2, .capacity = 2),
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_queue: batches of 2, capacity 4",
 		.run = fifo_scenario_exact,
 		.argument = SHAPE(.producers = 1, .consumers = 2, .pushes = 3, .pops = 2,
 				  .batch = 2, .capacity = 4),
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_queue: FIFO, but for \"empty\" and \"full\"",
 		.run = fifo_scenario_weak,
 		.argument = SHAPE(.capacity = 2, .threads = {"pp", "pc", "cc"}),
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_queue: \"empty\" while an earlier push is under way",
@@ -79,7 +84,8 @@ static const struct model_scenario scenarios[] = {
 	{
 		.name = "mpmc_queue: no call waits for a frozen thread",
 		.run = fifo_scenario_weak,
-		.argument = SHAPE(.capacity = 2, .threads = {"pc", "pc", "p"}),
+		.argument = SHAPE(.capacity = 1, .threads = {"pc", "pc", "p"}),
+		.stale = MODEL_NONE,
 		.freeze = true,
 	},
 	{
@@ -88,6 +94,34 @@ static const struct model_scenario scenarios[] = {
 		.argument = SHAPE(.producers = 2, .capacity = 2),
 		.freeze = true,
 		.expect = "a frozen thread stops the others",
+	},
+	{
+		.name = "mpmc_queue: close against push and pop",
+		.run = fifo_scenario_weak,
+		.argument = SHAPE(.capacity = 2, .threads = {"PP", "nx", "CC"}),
+	},
+	{
+		.name = "mpmc_queue: a push that finds it closed completes the close",
+		.run = fifo_scenario_weak_empty,
+		.argument = SHAPE(.capacity = 2, .threads = {"nx", "PC", "?P"}),
+	},
+	{
+		.name = "mpmc_queue: close, full, and the tickets start again",
+		.run = fifo_scenario_weak,
+		.argument = SHAPE(.capacity = 2, .ticket = (uint64_t)0 - 1,
+				  .threads = {"pPP", "Cnx", "C"}),
+	},
+	{
+		.name = "mpmc_queue: two close",
+		.run = fifo_scenario_weak,
+		.argument = SHAPE(.capacity = 2, .threads = {"Px", "CC", "xP"}),
+	},
+	{
+		.name = "mpmc_queue: no call waits for one that is frozen in close",
+		.run = fifo_scenario_weak,
+		.argument = SHAPE(.capacity = 2, .threads = {"PC", "x", "CP"}),
+		.stale = MODEL_NONE,
+		.freeze = true,
 	},
 	{
 		.name = "mpmc_queue: size",

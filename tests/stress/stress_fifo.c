@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stress_fifo.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,6 +44,9 @@ typedef struct stress_lane {
 	uint64_t minimum; /* and at least, whatever the time */
 	/* Producers that still have something to push. */
 	atomic_uint producing;
+	/* Where it can be closed: a consumer does it after this many elements, or else the last
+	 * producer when it has no more. */
+	uint64_t close_after;
 	/* One for each element, producer by producer. */
 	stress_record *records;
 	/* All elements as the one consumer got them; NULL where there are more consumers. */
@@ -55,6 +59,8 @@ typedef struct stress_worker {
 	seeded_random random;
 	unsigned producer; /* its number, when it is one */
 	bool produces, consumes;
+	bool refused; /* a push found the queue closed */
+	bool ended;   /* a pop found it closed and drained */
 	uint64_t sent;
 	uint64_t received;
 	/* The number from which on elements of each producer may come. */
@@ -72,6 +78,43 @@ static size_t pick_count(stress_worker *self)
 	if (seeded_random_below(&self->random, 2) == 0)
 		return 1;
 	return 1 + (size_t)seeded_random_below(&self->random, BATCH);
+}
+
+/* Pushes one element and returns whether it could. */
+static bool push_one(stress_worker *self, uint64_t value)
+{
+	stress_lane *lane = self->lane;
+
+	if (lane->kind->push == NULL || seeded_random_below(&self->random, 2) == 0)
+		return lane->kind->try_push(lane->queue, value);
+
+	bool closed = lane->kind->is_closed(lane->queue);
+	int error = lane->kind->push(lane->queue, value);
+
+	if (error != 0 && error != -EAGAIN && error != -EPIPE)
+		stress_fail(lane->crew, "a push said something else");
+	if (error == 0 && closed)
+		stress_fail(lane->crew, "a push after the close");
+	self->refused = error == -EPIPE;
+	return error == 0;
+}
+
+/* Pops one element and returns whether there was one. */
+static bool pop_one(stress_worker *self, uint64_t *value)
+{
+	stress_lane *lane = self->lane;
+
+	if (lane->kind->pop == NULL)
+		return lane->kind->try_pop(lane->queue, value);
+
+	int error = lane->kind->pop(lane->queue, value);
+
+	if (error != 0 && error != -EAGAIN && error != -EPIPE)
+		stress_fail(lane->crew, "a pop said something else");
+	self->ended = error == -EPIPE;
+	if (self->ended && lane->kind->pop(lane->queue, value) != -EPIPE)
+		stress_fail(lane->crew, "something after the end");
+	return error == 0;
 }
 
 /* Pushes the next elements of this producer; returns how many it could. */
@@ -92,7 +135,7 @@ static size_t produce(stress_worker *self)
 	if (lane->kind->size_is_bound)
 		room = lane->capacity - lane->kind->size(lane->queue);
 	if (count == 1)
-		pushed = lane->kind->try_push(lane->queue, values[0]);
+		pushed = push_one(self, values[0]);
 	else
 		pushed = lane->kind->try_push_batch(lane->queue, values, count);
 	if (pushed < (count < room ? count : room))
@@ -135,7 +178,7 @@ static size_t consume(stress_worker *self)
 	if (size > lane->capacity)
 		stress_fail(lane->crew, "the size is above the capacity");
 	if (count == 1)
-		popped = lane->kind->try_pop(lane->queue, values);
+		popped = pop_one(self, values);
 	else
 		popped = lane->kind->try_pop_batch(lane->queue, values, count);
 	if (lane->kind->size_is_bound && popped < (count < size ? count : size))
@@ -147,6 +190,8 @@ static size_t consume(stress_worker *self)
 			stress_fail(lane->crew, "others took elements out of the run of a pop");
 	}
 	self->received += popped;
+	if (lane->kind->close != NULL && self->received >= lane->close_after)
+		lane->kind->close(lane->queue);
 	return popped;
 }
 
@@ -155,10 +200,18 @@ static bool has_more(stress_worker *self)
 {
 	const stress_lane *lane = self->lane;
 
-	if (self->sent >= lane->quota)
+	if (self->sent >= lane->quota || self->refused)
 		return false;
 	return self->sent < lane->minimum || seeded_random_below(&self->random, 16) != 0 ||
 	       !stress_time_is_over(lane->crew);
+}
+
+/* acq_rel: what the others pushed happens before the close. */
+static void end_production(stress_lane *lane)
+{
+	if (atomic_fetch_sub_explicit(&lane->producing, 1, memory_order_acq_rel) == 1 &&
+	    lane->kind->close != NULL)
+		lane->kind->close(lane->queue);
 }
 
 static void *work(void *argument)
@@ -170,7 +223,7 @@ static void *work(void *argument)
 	stress_start_together(lane->crew);
 	while ((producing || (self->consumes && !drained)) && stress_failure(lane->crew) == NULL) {
 		/* When all have been pushed before a pop, "empty" is the end.
-		 * acquire, pairs with the release below: their pushes are complete. */
+		 * acquire, pairs with end_production: their pushes are complete. */
 		bool last = atomic_load_explicit(&lane->producing, memory_order_acquire) == 0;
 		size_t moved = 0;
 
@@ -178,12 +231,11 @@ static void *work(void *argument)
 			moved += produce(self);
 			producing = has_more(self);
 			if (!producing)
-				atomic_fetch_sub_explicit(&lane->producing, 1,
-							  memory_order_release);
+				end_production(lane);
 		}
 		if (self->consumes)
 			moved += consume(self);
-		drained = last && moved == 0;
+		drained = lane->kind->close == NULL ? last && moved == 0 : self->ended;
 		if (moved == 0 && !drained && !stress_wait(lane->crew))
 			break;
 	}
@@ -212,7 +264,7 @@ static uint64_t check_lane(const stress_lane *lane, const stress_worker *workers
 		received += workers[i].received;
 		if (!workers[i].produces)
 			continue;
-		assert_true(workers[i].sent >= lane->minimum);
+		assert_true(workers[i].sent >= lane->minimum || workers[i].refused);
 		stress_record *records = &lane->records[workers[i].producer * lane->quota];
 
 		for (uint64_t number = 0; number < lane->quota; number++)
@@ -259,6 +311,9 @@ static void lane_init(stress_lane *lane, stress_crew *crew, const stress_fifo_te
 	lane->quota = ELEMENTS_MAX / shape->producers / shape->queues;
 	lane->minimum = ELEMENTS_MIN / shape->producers / shape->queues;
 	atomic_init(&lane->producing, shape->producers);
+	lane->close_after = seeded_random_below(random, 2) == 0
+				    ? UINT64_MAX
+				    : seeded_random_below(random, lane->quota);
 
 	size_t elements = lane->quota * lane->producers;
 

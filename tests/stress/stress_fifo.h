@@ -9,7 +9,9 @@
  *   - each consumer sees the elements of each producer in their order;
  *   - what the producer wrote before the push, the consumer reads after the pop;
  *   - the size is never above the capacity, where the queue says so it is a bound, and at last 0;
- *   - a batch is one run, where the queue says so: without others between its elements.
+ *   - a batch is one run, where the queue says so: without others between its elements;
+ *   - where the queue can be closed, which happens at a random moment or at the end: no push
+ *     succeeds after that, and the consumers learn of the end when all is out, and only then.
  */
 
 #include "../fifo.h"

@@ -489,6 +489,108 @@ static void lives_in_memory_of_the_caller(void **state)
 	}
 }
 
+/* Closing */
+
+/* Calls that have a word for it say why they refuse, and leave the value alone. */
+static void says_why_not(void **state)
+{
+	const fifo *kind = *state;
+
+	for (size_t c = 0; c < CAPACITIES; c++) {
+		void *queue = made_queue(kind, capacities[c]);
+		uint64_t value = 99;
+
+		for (uint64_t lap = 0; lap < 5; lap++) {
+			assert_int_equal(kind->pop(queue, &value), -EAGAIN);
+			assert_int_equal(value, 99);
+			for (uint64_t i = 0; i < capacities[c]; i++)
+				assert_int_equal(kind->push(queue, i), 0);
+			assert_int_equal(kind->push(queue, 99), -EAGAIN);
+			for (uint64_t i = 0; i < capacities[c]; i++) {
+				assert_int_equal(kind->pop(queue, &value), 0);
+				assert_int_equal(value, i);
+			}
+			value = 99;
+			assert_false(kind->is_closed(queue));
+		}
+		release_queue(kind, queue);
+	}
+}
+
+static void assert_takes_nothing(const fifo *kind, void *queue)
+{
+	const uint64_t values[2] = {7, 7};
+
+	assert_true(kind->is_closed(queue));
+	assert_int_equal(kind->push(queue, 7), -EPIPE);
+	assert_false(kind->try_push(queue, 7));
+	assert_int_equal(kind->try_push_batch(queue, values, 2), 0);
+}
+
+static void assert_drained(const fifo *kind, void *queue)
+{
+	uint64_t value = 99;
+
+	assert_int_equal(kind->size(queue), 0);
+	assert_int_equal(kind->pop(queue, &value), -EPIPE);
+	assert_false(kind->try_pop(queue, &value));
+	assert_int_equal(kind->try_pop_batch(queue, &value, 1), 0);
+	assert_int_equal(value, 99);
+}
+
+/* Closes a queue, whose next ticket was this one, with so many elements inside. */
+static void close_with(const fifo *kind, size_t capacity, uint64_t ticket, size_t inside)
+{
+	void *queue = made_queue(kind, capacity);
+	uint64_t value;
+
+	kind->start_at(queue, ticket);
+	for (uint64_t i = 0; i < inside; i++)
+		assert_int_equal(kind->push(queue, i), 0);
+	kind->close(queue);
+	for (uint64_t i = 0; i < inside; i++) {
+		assert_takes_nothing(kind, queue);
+		assert_int_equal(kind->size(queue), inside - i);
+		if (i % 2 == 0)
+			assert_int_equal(kind->pop(queue, &value), 0);
+		else
+			assert_int_equal(kind->try_pop_batch(queue, &value, 1), 1);
+		assert_int_equal(value, i);
+	}
+	assert_takes_nothing(kind, queue);
+	assert_drained(kind, queue);
+	kind->close(queue);
+	assert_takes_nothing(kind, queue);
+	assert_drained(kind, queue);
+
+	/* One that is made anew is open. */
+	kind->fini(queue);
+	assert_int_equal(kind->init(queue, capacity), 0);
+	assert_false(kind->is_closed(queue));
+	assert_int_equal(kind->pop(queue, &value), -EAGAIN);
+	assert_int_equal(kind->push(queue, 1), 0);
+	release_queue(kind, queue);
+}
+
+/* With any number of elements inside, at every place in the ring, and where turns come round. */
+static void closes_and_drains(void **state)
+{
+	const fifo *kind = *state;
+
+	for (size_t c = 0; c < CAPACITIES; c++) {
+		uint64_t capacity = capacities[c];
+		const uint64_t last[] = {2 * capacity, kind->turn_laps * capacity,
+					 (uint64_t)1 << 32, (uint64_t)1 << 63, 0};
+
+		for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
+			for (uint64_t before = 0; before <= capacity; before++) {
+				for (size_t inside = 0; inside <= capacity; inside++)
+					close_with(kind, capacity, last[i] - before, inside);
+			}
+		}
+	}
+}
+
 static const struct CMUnitTest contract[] = {
 	cmocka_unit_test(refuses_capacities),   cmocka_unit_test(rounds_capacities_up),
 	cmocka_unit_test(finishes_when_zeroed), cmocka_unit_test(keeps_order),
@@ -502,6 +604,12 @@ static const struct CMUnitTest in_memory[] = {
 	cmocka_unit_test(says_how_much_memory),
 	cmocka_unit_test(refuses_memory),
 	cmocka_unit_test(lives_in_memory_of_the_caller),
+};
+
+/* Of queues that can be closed. */
+static const struct CMUnitTest closing[] = {
+	cmocka_unit_test(says_why_not),
+	cmocka_unit_test(closes_and_drains),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -532,6 +640,8 @@ int fifo_contract_run(const fifo *const *kinds, const struct CMUnitTest *own, si
 		add_tests(*kinds, contract, COUNT(contract));
 		if ((*kinds)->init_in != NULL)
 			add_tests(*kinds, in_memory, COUNT(in_memory));
+		if ((*kinds)->close != NULL)
+			add_tests(*kinds, closing, COUNT(closing));
 	}
 	assert_true(tests_count + own_count <= TESTS_MAX);
 	memcpy(&tests[tests_count], own, own_count * sizeof(*own));

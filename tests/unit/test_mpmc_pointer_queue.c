@@ -177,13 +177,13 @@ static void stopped_producer_delays_its_slot(void **state)
 
 	(void)state;
 	assert_int_equal(weft_mpmc_pointer_queue_init(&queue, 4), 0);
-	atomic_store_explicit(&queue.tail_, 1, memory_order_relaxed);
+	atomic_store_explicit(&queue.tail_, 2 * 1, memory_order_relaxed);
 	assert_true(weft_mpmc_pointer_queue_try_push(&queue, &second));
 	assert_int_equal(weft_mpmc_pointer_queue_size(&queue), 2);
 	assert_false(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 
 	/* It goes on. */
-	atomic_store_explicit(&queue.slots_[0],
+	atomic_store_explicit(weft_mpmc_pointer_queue_slot_(&queue, 0),
 			      WEFT_MPMC_POINTER_TURN_ | (uint64_t)(uintptr_t)&first,
 			      memory_order_release);
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
@@ -203,7 +203,7 @@ static void stopped_consumer_keeps_its_slot(void **state)
 	(void)state;
 	assert_int_equal(weft_mpmc_pointer_queue_init(&queue, 2), 0);
 	assert_int_equal(weft_mpmc_pointer_queue_try_push_batch(&queue, pointers, 2), 2);
-	atomic_store_explicit(&queue.head_, 1, memory_order_relaxed);
+	atomic_store_explicit(&queue.head_, 2 * 1, memory_order_relaxed);
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 	assert_ptr_equal(popped, &elements[1]);
 	assert_int_equal(weft_mpmc_pointer_queue_size(&queue), 0);
@@ -211,7 +211,8 @@ static void stopped_consumer_keeps_its_slot(void **state)
 	assert_int_equal(weft_mpmc_pointer_queue_try_push_batch(&queue, pointers, 2), 0);
 
 	/* It goes on. */
-	atomic_store_explicit(&queue.slots_[0], 2 * WEFT_MPMC_POINTER_TURN_, memory_order_release);
+	atomic_store_explicit(weft_mpmc_pointer_queue_slot_(&queue, 0), 2 * WEFT_MPMC_POINTER_TURN_,
+			      memory_order_release);
 	assert_true(weft_mpmc_pointer_queue_try_push(&queue, &elements[2]));
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 	assert_ptr_equal(popped, &elements[2]);

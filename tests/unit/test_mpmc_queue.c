@@ -148,7 +148,7 @@ static void stopped_producer_delays_its_slot(void **state)
 
 	(void)state;
 	assert_int_equal(weft_mpmc_queue_init(&queue, 4, sizeof(uint64_t)), 0);
-	atomic_store_explicit(&queue.tail_, 1, memory_order_relaxed);
+	atomic_store_explicit(&queue.tail_, 2 * 1, memory_order_relaxed);
 	assert_true(weft_mpmc_queue_try_push(&queue, &second));
 	assert_int_equal(weft_mpmc_queue_size(&queue), 2);
 	assert_false(weft_mpmc_queue_try_pop(&queue, &popped));
@@ -174,7 +174,7 @@ static void stopped_consumer_keeps_its_slot(void **state)
 	(void)state;
 	assert_int_equal(weft_mpmc_queue_init(&queue, 2, sizeof(uint64_t)), 0);
 	assert_int_equal(weft_mpmc_queue_try_push_batch(&queue, values, 2), 2);
-	atomic_store_explicit(&queue.head_, 1, memory_order_relaxed);
+	atomic_store_explicit(&queue.head_, 2 * 1, memory_order_relaxed);
 	assert_true(weft_mpmc_queue_try_pop(&queue, &popped));
 	assert_int_equal(popped, 2);
 	assert_int_equal(weft_mpmc_queue_size(&queue), 0);
@@ -200,7 +200,7 @@ static void batch_ends_at_a_stopped_thread(void **state)
 	(void)state;
 	assert_int_equal(weft_mpmc_queue_init(&queue, 4, sizeof(uint64_t)), 0);
 	assert_int_equal(weft_mpmc_queue_try_push_batch(&queue, values, 1), 1);
-	atomic_store_explicit(&queue.tail_, 2, memory_order_relaxed);
+	atomic_store_explicit(&queue.tail_, 2 * 2, memory_order_relaxed);
 	assert_int_equal(weft_mpmc_queue_try_push_batch(&queue, values + 2, 2), 2);
 	assert_int_equal(weft_mpmc_queue_try_pop_batch(&queue, popped, 4), 1);
 	assert_int_equal(popped[0], 1);
