@@ -13,6 +13,7 @@
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/mpsc_queue.h>
 #include <weft/lockfree/per_cpu.h>
 #include <weft/lockfree/seqlock.h>
 #include <weft/lockfree/spsc_queue.h>

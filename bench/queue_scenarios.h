@@ -398,6 +398,22 @@ void add_shared_queue(const std::string &structure, const std::string &name, rol
 		    {name, role, [] { return scenarios::template stream<true>(2, 2); }});
 }
 
+/* Adds what is measured of queues for many producers and one consumer. */
+template <class Queue>
+void add_gathering_queue(const std::string &structure, const std::string &name, role role)
+{
+	using scenarios = queue_scenarios<Queue>;
+
+	add(structure, "uncontended", unit::time, {name, role, scenarios::uncontended});
+	for (unsigned producers : {1u, 2u, 4u, 8u}) {
+		std::string count = std::to_string(producers);
+
+		add(structure, count + "P1C", unit::rate,
+		    {name, role,
+		     [producers] { return scenarios::template stream<false>(producers, 1); }});
+	}
+}
+
 } // namespace bench
 
 #endif

@@ -179,10 +179,18 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_qu
 		weft_cpu_relax();
 }
 
+/* Whether it is neither closed nor cancelled. */
+WEFT_INLINE bool weft_spsc_queue_is_open_(const weft_spsc_queue *queue)
+{
+	/* K1 acquire, pairs with P4, X2: what was done before the close is seen. */
+	return atomic_load_explicit(&queue->state_, memory_order_acquire) == WEFT_SPSC_QUEUE_OPEN_;
+}
+
 /* For the producer, that no longer pushes: the consumer may say that the queue has ended. */
 WEFT_INLINE void weft_spsc_queue_end_(weft_spsc_queue *queue, uint64_t tail)
 {
-	/* P4 release, pairs with C3: whoever knows that the queue is closed has all elements. */
+	/* P4 release, pairs with C3, K1: whoever knows that the queue is closed has all elements.
+	 */
 	atomic_store_explicit(&queue->state_, WEFT_SPSC_QUEUE_CLOSED_, memory_order_release);
 	/* relaxed: only the producer goes by it. */
 	atomic_store_explicit(&queue->limit_, tail, memory_order_relaxed);
@@ -206,8 +214,7 @@ static __attribute__((noinline, unused)) uint64_t weft_spsc_queue_find_room_(wef
 
 	/* P3 acquire, pairs with X1: see above. */
 	atomic_exchange_explicit(&queue->limit_, tail + room, memory_order_acquire);
-	/* relaxed: P3. */
-	if (atomic_load_explicit(&queue->state_, memory_order_relaxed) != WEFT_SPSC_QUEUE_OPEN_) {
+	if (!weft_spsc_queue_is_open_(queue)) {
 		weft_spsc_queue_end_(queue, tail);
 		return 0;
 	}
@@ -359,8 +366,7 @@ WEFT_INLINE size_t weft_spsc_queue_pop_run_(weft_spsc_queue *queue, void *elemen
 /* What the producer answers after a call that found no room: -EAGAIN or -EPIPE. */
 WEFT_INLINE int weft_spsc_queue_refuse_(weft_spsc_queue *queue)
 {
-	/* relaxed: carries no data. */
-	if (atomic_load_explicit(&queue->state_, memory_order_relaxed) == WEFT_SPSC_QUEUE_OPEN_)
+	if (weft_spsc_queue_is_open_(queue))
 		return -EAGAIN;
 	/* It may have been cancelled since then; the producer may never come back. */
 	weft_spsc_queue_end_(queue, weft_spsc_queue_own_tail_(queue));
@@ -557,16 +563,17 @@ WEFT_INLINE void weft_spsc_queue_close(weft_spsc_queue *queue)
 
 /*
  * Asks the producer to close the queue: when this has returned no push that begins succeeds, and
- * the first that is refused closes the queue. May be called again, and after close.
+ * the first that is refused closes the queue. Who learns of it sees what was done before. May be
+ * called again, and after close.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE void weft_spsc_queue_cancel(weft_spsc_queue *queue)
 {
 	uint32_t open = WEFT_SPSC_QUEUE_OPEN_;
 
-	/* relaxed: X1 makes it visible. */
+	/* X2 release, pairs with K1: who learns of it sees what was done before. */
 	atomic_compare_exchange_strong_explicit(&queue->state_, &open, WEFT_SPSC_QUEUE_CANCELLED_,
-						memory_order_relaxed, memory_order_relaxed);
+						memory_order_release, memory_order_relaxed);
 
 	/* relaxed: any index that the producer has come by will do: there is no room before it. */
 	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
@@ -581,8 +588,7 @@ WEFT_INLINE void weft_spsc_queue_cancel(weft_spsc_queue *queue)
  */
 WEFT_INLINE bool weft_spsc_queue_is_closed(const weft_spsc_queue *queue)
 {
-	/* relaxed: carries no data; the last elements are found by pop. */
-	return atomic_load_explicit(&queue->state_, memory_order_relaxed) != WEFT_SPSC_QUEUE_OPEN_;
+	return !weft_spsc_queue_is_open_(queue);
 }
 
 /*

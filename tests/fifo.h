@@ -60,6 +60,8 @@ extern const fifo fifo_mpmc_queue;
 extern const fifo fifo_mpmc_queue_typed;
 extern const fifo fifo_mpmc_lockfree;
 extern const fifo fifo_mpmc_pointer_queue;
+/* Nodes on the heap; never full, whatever the capacity. */
+extern const fifo fifo_mpsc_queue;
 /* As for mpmc_queue. */
 extern const fifo fifo_spsc_queue;
 extern const fifo fifo_spsc_queue_typed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Concurrency Kit: ck_ring, in its form for many threads and in that for one on each side, and
- * ck_stack for many threads. */
+/* Concurrency Kit: ck_ring, in its forms for many threads and for one on either side or on both,
+ * and ck_stack for many threads. */
 
 #include "../queue_scenarios.h"
 #include "../stack_scenarios.h"
@@ -23,7 +23,7 @@ namespace bench
 namespace
 {
 
-template <bool Shared> class ring
+template <bool ManyProducers, bool ManyConsumers> class ring
 {
       public:
 	explicit ring(size_t capacity) : slots_(std::make_unique<ck_ring_buffer[]>(capacity))
@@ -35,7 +35,7 @@ template <bool Shared> class ring
 	{
 		void *pointer = reinterpret_cast<void *>(static_cast<uintptr_t>(element));
 
-		if constexpr (Shared)
+		if constexpr (ManyProducers)
 			return ck_ring_enqueue_mpmc(&ring_, slots_.get(), pointer);
 		else
 			return ck_ring_enqueue_spsc(&ring_, slots_.get(), pointer);
@@ -46,7 +46,7 @@ template <bool Shared> class ring
 		void *pointer;
 		bool popped;
 
-		if constexpr (Shared)
+		if constexpr (ManyConsumers)
 			popped = ck_ring_dequeue_mpmc(&ring_, slots_.get(), &pointer);
 		else
 			popped = ck_ring_dequeue_spsc(&ring_, slots_.get(), &pointer);
@@ -98,8 +98,9 @@ class stack
 void add_peer_ck()
 {
 	add_one_stack<stack>("ck_stack", role::peer);
-	add_shared_queue<ring<true>>("mpmc_queue", "ck_ring", role::peer);
-	add_queue<ring<false>>("spsc_queue", "ck_ring", role::peer);
+	add_shared_queue<ring<true, true>>("mpmc_queue", "ck_ring", role::peer);
+	add_gathering_queue<ring<true, false>>("mpsc_queue", "ck_ring", role::peer);
+	add_queue<ring<false, false>>("spsc_queue", "ck_ring", role::peer);
 }
 
 } // namespace bench

@@ -76,6 +76,8 @@ void add_peer_dpdk()
 	add_shared_queue<ring<0>>("mpmc_queue", "dpdk_ring", role::peer);
 	add_shared_queue<ring<RING_F_MP_HTS_ENQ | RING_F_MC_HTS_DEQ>>("mpmc_queue", "dpdk_ring_hts",
 								      role::peer);
+	add_gathering_queue<ring<RING_F_MP_HTS_ENQ | RING_F_SC_DEQ>>("mpsc_queue", "dpdk_ring_hts",
+								     role::peer);
 	add_queue<ring<RING_F_SP_ENQ | RING_F_SC_DEQ>>("spsc_queue", "dpdk_ring", role::peer);
 }
 

@@ -79,6 +79,7 @@ class moodycamel_queue
 void add_peer_moodycamel()
 {
 	add_shared_queue<moodycamel_queue>("mpmc_queue", "moodycamel", role::peer);
+	add_gathering_queue<moodycamel_queue>("mpsc_queue", "moodycamel", role::peer);
 }
 
 } // namespace bench

@@ -67,6 +67,8 @@ the shop is closed'
 the inbox is closed'
     call tree_walk
     point 'tree_walk' prints '131071 nodes visited'
+    call log_writer
+    point 'log_writer' prints '20000 records written'
     call hand_over
     point 'hand_over' prints 'nobody plays yet
 the ball was hit 2000 times'

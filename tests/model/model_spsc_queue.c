@@ -42,6 +42,7 @@ static struct {
 	int pushed, popped;
 	bool refused; /* the producer's last push found the queue closed */
 	bool ended;   /* the consumer was told so */
+	int note;     /* written before the end, read by who learns of it */
 	atomic_bool cancelled;
 } end;
 
@@ -73,6 +74,11 @@ static void push_to_the_end(void *unused)
 		end.pushed += error == 0;
 		end.refused = error == -EPIPE;
 	}
+	/* If this did not come after the note, it is a race. */
+	if (end.refused || (end.ending->cancelled && weft_spsc_queue_is_closed(&end.queue)))
+		model_assert(end.note == 1);
+	if (!end.ending->cancelled)
+		end.note = 1;
 	if (!end.ending->keeps_open)
 		weft_spsc_queue_close(&end.queue);
 }
@@ -95,11 +101,15 @@ static void pop_to_the_end(void *unused)
 	(void)unused;
 	for (int i = 0; i < PUSHES && !end.ended; i++)
 		end.ended = pop_number() == -EPIPE;
+	if (weft_spsc_queue_is_closed(&end.queue) &&
+	    (end.ending->keeps_open || !end.ending->cancelled))
+		model_assert(end.note == 1);
 }
 
 static void cancel(void *unused)
 {
 	(void)unused;
+	end.note = 1;
 	weft_spsc_queue_cancel(&end.queue);
 	atomic_store_explicit(&end.cancelled, true, memory_order_release);
 }
