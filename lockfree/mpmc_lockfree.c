@@ -142,7 +142,7 @@ static enum side look_at_end(const weft_mpmc_lockfree *queue, uint64_t *ticket, 
 			return (*word & CLOSED) != 0 ? OVER : GOES_ON;
 		} else if (!is_later(queue, *ticket, *word)) {
 			/* It is early(start), and as the start it is settled. */
-			weft_mpmc_lockfree_exchange_(queue, *ticket, *word, waiting);
+			weft_mpmc_lockfree_exchange_(queue, *ticket, word, waiting);
 		}
 	}
 }
@@ -161,7 +161,7 @@ static enum side look_at_start(const weft_mpmc_lockfree *queue, uint64_t *ticket
 		} else if (!is_later(queue, *ticket, *word)) {
 			/* It is early(start), and settled so. */
 			weft_mpmc_lockfree_exchange_(
-				queue, *ticket, *word,
+				queue, *ticket, word,
 				weft_mpmc_lockfree_free_(queue, *ticket + queue->mask_ + 1));
 		}
 	}
@@ -180,13 +180,10 @@ int weft_mpmc_lockfree_push_slow_(weft_mpmc_lockfree *queue, void *pointer)
 		case GOES_ON:
 			break;
 		}
-		if (weft_mpmc_lockfree_exchange_(
-			    queue, ticket, word,
-			    weft_mpmc_lockfree_full_(queue, ticket, pointer))) {
+		if (weft_mpmc_lockfree_give_(queue, ticket, pointer)) {
 			weft_mpmc_lockfree_set_hint_(&queue->tail_, ticket + 1);
 			return 0;
 		}
-		weft_cpu_yield_line_();
 	}
 }
 
@@ -223,7 +220,6 @@ int weft_mpmc_lockfree_pop_slow_(weft_mpmc_lockfree *queue, void **pointer)
 				(void *)(uintptr_t)weft_mpmc_lockfree_content_(queue, ticket, word);
 			return 0;
 		}
-		weft_cpu_yield_line_();
 	}
 }
 
@@ -232,7 +228,7 @@ bool weft_mpmc_lockfree_put_back_(weft_mpmc_lockfree *queue, uint64_t ticket, ui
 {
 	uint64_t early = weft_mpmc_lockfree_free_(queue, ticket + queue->mask_ + 1);
 
-	return weft_mpmc_lockfree_exchange_(queue, ticket, early, word);
+	return weft_mpmc_lockfree_exchange_(queue, ticket, &early, word);
 }
 
 /* Marks the slot of the end, and goes only when it has seen the mark there: the exchange of a full
@@ -242,7 +238,7 @@ void weft_mpmc_lockfree_close(weft_mpmc_lockfree *queue)
 	uint64_t ticket, word;
 
 	while (look_at_end(queue, &ticket, &word) != OVER)
-		weft_mpmc_lockfree_exchange_(queue, ticket, word, word | CLOSED);
+		weft_mpmc_lockfree_exchange_(queue, ticket, &word, word | CLOSED);
 }
 
 bool weft_mpmc_lockfree_is_closed(const weft_mpmc_lockfree *queue)

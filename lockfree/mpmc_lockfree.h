@@ -189,11 +189,12 @@ WEFT_INLINE uint64_t weft_mpmc_lockfree_look_(const weft_mpmc_lockfree *queue, u
 	return atomic_load_explicit(&queue->slots_[ticket & queue->mask_], memory_order_seq_cst);
 }
 
+/* Where it fails, *word is what was there. */
 WEFT_INLINE bool weft_mpmc_lockfree_exchange_(const weft_mpmc_lockfree *queue, uint64_t ticket,
-					      uint64_t word, uint64_t next)
+					      uint64_t *word, uint64_t next)
 {
 	/* S2 seq_cst, pairs with S1, S2: publishes the element, and what this thread has seen. */
-	return atomic_compare_exchange_strong_explicit(&queue->slots_[ticket & queue->mask_], &word,
+	return atomic_compare_exchange_strong_explicit(&queue->slots_[ticket & queue->mask_], word,
 						       next, memory_order_seq_cst,
 						       memory_order_relaxed);
 }
@@ -218,9 +219,26 @@ WEFT_INLINE uint64_t weft_mpmc_lockfree_floor_(const weft_mpmc_lockfree *queue)
 }
 
 /*
+ * Pushes the pointer with this ticket, if that is the end and its slot is free. The slot is not
+ * looked at before: that would bring its line twice, for reading and then for writing.
+ */
+WEFT_INLINE bool weft_mpmc_lockfree_give_(weft_mpmc_lockfree *queue, uint64_t ticket, void *pointer)
+{
+	uint64_t word = weft_mpmc_lockfree_free_(queue, ticket);
+
+	if (WEFT_LIKELY(weft_mpmc_lockfree_exchange_(
+		    queue, ticket, &word, weft_mpmc_lockfree_full_(queue, ticket, pointer))))
+		return true;
+	/* If another producer was faster; a full queue is not worth the time. */
+	if (weft_mpmc_lockfree_content_(queue, ticket, word) >> WEFT_MPMC_LOCKFREE_POINTER_BITS ==
+	    0)
+		weft_cpu_yield_line_();
+	return false;
+}
+
+/*
  * Pushes up to `count` pointers at the place where the end is expected, and returns how many: fewer
- * when it is elsewhere, or the queue is full or closed, or another producer was faster. The slot is
- * not looked at before: that would only bring its line twice.
+ * when it is elsewhere, or the queue is full or closed, or another producer was faster.
  */
 WEFT_INLINE size_t weft_mpmc_lockfree_push_run_(weft_mpmc_lockfree *queue, void *const *pointers,
 						size_t count)
@@ -228,10 +246,7 @@ WEFT_INLINE size_t weft_mpmc_lockfree_push_run_(weft_mpmc_lockfree *queue, void 
 	uint64_t ticket = weft_mpmc_lockfree_hint_(&queue->tail_);
 	size_t pushed = 0;
 
-	while (pushed < count &&
-	       WEFT_LIKELY(weft_mpmc_lockfree_exchange_(
-		       queue, ticket + pushed, weft_mpmc_lockfree_free_(queue, ticket + pushed),
-		       weft_mpmc_lockfree_full_(queue, ticket + pushed, pointers[pushed]))))
+	while (pushed < count && weft_mpmc_lockfree_give_(queue, ticket + pushed, pointers[pushed]))
 		pushed++;
 	if (pushed > 0)
 		weft_mpmc_lockfree_set_hint_(&queue->tail_, ticket + pushed);
@@ -247,13 +262,16 @@ WEFT_INLINE size_t weft_mpmc_lockfree_push_run_(weft_mpmc_lockfree *queue, void 
  */
 WEFT_INLINE bool weft_mpmc_lockfree_take_(weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
 {
-	uint64_t next = weft_mpmc_lockfree_free_(queue, ticket + queue->mask_ + 1);
+	uint64_t next = weft_mpmc_lockfree_free_(queue, ticket + queue->mask_ + 1) |
+			(word & WEFT_MPMC_LOCKFREE_CLOSED_);
+	uint64_t seen = word;
 
 	if (WEFT_UNLIKELY(ticket - weft_mpmc_lockfree_floor_(queue) >= WEFT_MPMC_LOCKFREE_WINDOW_))
 		return false;
-	if (WEFT_UNLIKELY(!weft_mpmc_lockfree_exchange_(
-		    queue, ticket, word, next | (word & WEFT_MPMC_LOCKFREE_CLOSED_))))
+	if (WEFT_UNLIKELY(!weft_mpmc_lockfree_exchange_(queue, ticket, &seen, next))) {
+		weft_cpu_yield_line_();
 		return false;
+	}
 	if (WEFT_UNLIKELY((int64_t)(weft_mpmc_lockfree_floor_(queue) - ticket) >
 			  (int64_t)queue->mask_ + 1))
 		return !weft_mpmc_lockfree_put_back_(queue, ticket, word);

@@ -278,7 +278,9 @@ static sleeper pop_early(weft_mpmc_lockfree *queue, bool full)
 		push(queue, i);
 	/* From here on it comes too late for its own look at the floor. */
 	assert_false(weft_mpmc_lockfree_take_(queue, self.ticket, self.word));
-	assert_true(weft_mpmc_lockfree_exchange_(queue, self.ticket, self.word,
+	uint64_t word = self.word;
+
+	assert_true(weft_mpmc_lockfree_exchange_(queue, self.ticket, &word,
 						 weft_mpmc_lockfree_free_(queue, self.ticket + 4)));
 	return self;
 }
