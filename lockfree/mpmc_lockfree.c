@@ -7,6 +7,8 @@
 
 #define FULL   WEFT_MPMC_LOCKFREE_FULL_
 #define CLOSED WEFT_MPMC_LOCKFREE_CLOSED_
+/* What laps_ahead says of a slot that is one lap behind. */
+#define ONE_BEHIND (((uint64_t)1 << WEFT_MPMC_LOCKFREE_LAP_BITS_) - 1)
 
 /* Zeroed slots are an empty queue: they are free in lap 0 (I1). */
 static void start(weft_mpmc_lockfree *queue, void *slots, size_t capacity)
@@ -50,20 +52,21 @@ void weft_mpmc_lockfree_fini(weft_mpmc_lockfree *queue)
 	memset((void *)queue, 0, sizeof(*queue));
 }
 
-/* How many laps a full word is ahead of the ticket, modulo 2^14. */
-static uint64_t laps_ahead(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
+/* Whether a word is that of a free slot, for this ticket or a later one. Otherwise there is an
+ * element in it, though early(t) says free: free for a ticket of long ago. */
+static bool is_free(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
 {
-	uint64_t shift = 64 - WEFT_MPMC_LOCKFREE_LAP_BITS_;
-
-	return (word - weft_mpmc_lockfree_full_(queue, ticket, NULL)) >> shift;
+	return (word & FULL) == 0 && (int64_t)(word - weft_mpmc_lockfree_free_(queue, ticket)) >= 0;
 }
 
-#define ONE_BEHIND (((uint64_t)1 << WEFT_MPMC_LOCKFREE_LAP_BITS_) - 1)
-
-/* Whether a free word is of a later lap than that of the ticket. */
-static bool is_later(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
+/* How many laps the element in a slot is ahead of the ticket, modulo 2^14. early(t) has been made
+ * from full(t), and says so: it has the lap of t, and one more. */
+static uint64_t laps_ahead(const weft_mpmc_lockfree *queue, uint64_t ticket, uint64_t word)
 {
-	return (int64_t)((word & ~CLOSED) - weft_mpmc_lockfree_free_(queue, ticket)) > 0;
+	uint64_t lap =
+		(word & FULL) != 0 ? word >> (64 - WEFT_MPMC_LOCKFREE_LAP_BITS_) : (word >> 2) - 1;
+
+	return (lap - (ticket >> queue->lap_shift_)) & ONE_BEHIND;
 }
 
 /* Whether the ticket is pushed. All those of one lap before it are popped or will be here first: if
@@ -72,9 +75,9 @@ static bool is_pushed(const weft_mpmc_lockfree *queue, uint64_t ticket)
 {
 	uint64_t word = weft_mpmc_lockfree_look_(queue, ticket);
 
-	if ((word & FULL) != 0)
-		return laps_ahead(queue, ticket, word) != ONE_BEHIND;
-	return is_later(queue, ticket, word);
+	if (is_free(queue, ticket, word))
+		return (word & ~CLOSED) != weft_mpmc_lockfree_free_(queue, ticket);
+	return laps_ahead(queue, ticket, word) != ONE_BEHIND;
 }
 
 /* Whether the ticket is popped. That of one lap before it is. */
@@ -82,9 +85,9 @@ static bool is_popped(const weft_mpmc_lockfree *queue, uint64_t ticket)
 {
 	uint64_t word = weft_mpmc_lockfree_look_(queue, ticket);
 
-	if ((word & FULL) != 0)
-		return laps_ahead(queue, ticket, word) != 0;
-	return is_later(queue, ticket, word);
+	if (is_free(queue, ticket, word))
+		return (word & ~CLOSED) != weft_mpmc_lockfree_free_(queue, ticket);
+	return laps_ahead(queue, ticket, word) != 0;
 }
 
 /*
@@ -129,19 +132,18 @@ static enum side look_at_end(const weft_mpmc_lockfree *queue, uint64_t *ticket, 
 		*word = weft_mpmc_lockfree_look_(queue, *ticket);
 
 		uint64_t waiting = weft_mpmc_lockfree_free_(queue, *ticket);
+		uint64_t start = *ticket - queue->mask_ - 1;
 
-		if ((*word & FULL) != 0) {
-			uint64_t start = *ticket - queue->mask_ - 1;
-
-			/* If this thread slept, that word may be 2^14 laps ahead; then the floor is
-			 * beyond. Otherwise `start` is the start of a full queue. */
-			if (laps_ahead(queue, *ticket, *word) == ONE_BEHIND &&
-			    (int64_t)(weft_mpmc_lockfree_floor_(queue) - start) <= 0)
+		if (is_free(queue, *ticket, *word)) {
+			if ((*word & ~CLOSED) == waiting)
+				return (*word & CLOSED) != 0 ? OVER : GOES_ON;
+		} else if (laps_ahead(queue, *ticket, *word) == ONE_BEHIND &&
+			   (int64_t)(weft_mpmc_lockfree_floor_(queue) - start) <= 0) {
+			/* The queue is full. If this thread slept, and the word is of 2^14 laps
+			 * later, then the floor is beyond. */
+			if ((*word & FULL) != 0)
 				return (*word & CLOSED) != 0 ? OVER : NOTHING;
-		} else if ((*word & ~CLOSED) == waiting) {
-			return (*word & CLOSED) != 0 ? OVER : GOES_ON;
-		} else if (!is_later(queue, *ticket, *word)) {
-			/* It is early(start), and as the start it is settled. */
+			/* early(start), and is settled. */
 			weft_mpmc_lockfree_exchange_(queue, *ticket, word, waiting);
 		}
 	}
@@ -153,16 +155,18 @@ static enum side look_at_start(const weft_mpmc_lockfree *queue, uint64_t *ticket
 	for (;;) {
 		*ticket = find(queue, &queue->head_, is_popped);
 		*word = weft_mpmc_lockfree_look_(queue, *ticket);
-		if ((*word & FULL) != 0) {
-			if (laps_ahead(queue, *ticket, *word) == 0)
+
+		uint64_t next = *ticket + queue->mask_ + 1;
+
+		if (is_free(queue, *ticket, *word)) {
+			if ((*word & ~CLOSED) == weft_mpmc_lockfree_free_(queue, *ticket))
+				return (*word & CLOSED) != 0 ? OVER : NOTHING;
+		} else if (laps_ahead(queue, *ticket, *word) == 0) {
+			if ((*word & FULL) != 0)
 				return GOES_ON;
-		} else if ((*word & ~CLOSED) == weft_mpmc_lockfree_free_(queue, *ticket)) {
-			return (*word & CLOSED) != 0 ? OVER : NOTHING;
-		} else if (!is_later(queue, *ticket, *word)) {
-			/* It is early(start), and settled so. */
-			weft_mpmc_lockfree_exchange_(
-				queue, *ticket, word,
-				weft_mpmc_lockfree_free_(queue, *ticket + queue->mask_ + 1));
+			/* early(start), and is settled. */
+			weft_mpmc_lockfree_exchange_(queue, *ticket, word,
+						     weft_mpmc_lockfree_free_(queue, next));
 		}
 	}
 }

@@ -7,9 +7,10 @@
  * threads are stopped for ever, wherever they are, all the others push and pop on. What it answers
  * is exact: "full", "empty" and "closed" are linearizable.
  *
- * When not to use it: one producer and one consumer are faster with spsc_queue.h; where no thread
- * is ever stopped for long, mpmc_pointer_queue.h appends a batch as one run. Pointers have 48 bits
- * here as there: tagged pointers do not fit, nor do elements of other sizes.
+ * When not to use it: one producer and one consumer are faster with spsc_queue.h; batches with
+ * mpmc_pointer_queue.h, which hands one over as a run, but which a stopped thread can block. Tagged
+ * pointers do not fit, here as there. Elements of other sizes go by pointer, the unused ones
+ * through a second queue (examples/free_buffers.c).
  *
  * Source: a ring whose slots are exchanged directly, with tickets that lag behind, as Philippas
  * Tsigas and Yi Zhang have it (SPAA 2001). Here a slot is one word that says which lap it is in,
@@ -30,11 +31,11 @@
  * Suspended threads: a push is exact however long its thread was suspended in it. A pop that was
  * suspended between its look at the slot and its exchange, while just a multiple of 16384 laps went
  * through the queue, and that finds the same pointer there again, takes it too early; it notices
- * and puts it back. That shows only if yet another thread was suspended, for a lap or more and on
- * its way to the same slot, and comes there within these few instructions: then this pointer leaves
- * before its turn. None is ever lost or doubled.
- * Memory: 8 bytes a slot, at least 128 in all. It may be the caller's, for instance on a given NUMA
- * node: weft_memory_alloc() of <weft/affinity/memory.h>, then weft_mpmc_lockfree_init_in.
+ * and puts it back. That shows only if two more threads were suspended likewise, one of them in a
+ * pop of the same ticket, and come back within these few instructions: then this pointer leaves
+ * before its turn. None is ever lost or doubled. Memory: 8 bytes a slot, at least 128 in all. It
+ * may be the caller's, for instance on a given NUMA node: weft_memory_alloc() of
+ * <weft/affinity/memory.h>, then weft_mpmc_lockfree_init_in.
  */
 
 #include <weft/lockfree/base.h>
@@ -47,17 +48,20 @@
  * first ticket that is not popped, its end the first that is not pushed. For the slot of a ticket t
  * (t modulo capacity; lap = t / capacity):
  *   I1  free(t), which is lap << 2: t - capacity is popped, t is not pushed;
- *   I2  full(t), which is lap << 50 | pointer << 2 | 1: t is pushed and not popped (14 bits of
- * lap); I3  a slot goes from free(t) to full(t) by the exchange of a push, and from there to free(t
- * + capacity) by that of a pop, in the order of tickets: nobody tries t without having seen that t
- * - 1 is done; I4  tail_ <= end, head_ <= start: both are places to begin the search, and may go
- * back; I5  floor_ <= start <= floor_ + WEFT_MPMC_LOCKFREE_WINDOW_, and it only grows; I6  the bit
- * CLOSED in free(t) says that t will never be pushed; in full(t), that t + capacity will not: it
- * then goes on to the free word. As a free word has all of its lap, an exchange of it succeeds at
- * the end of the queue only. A full word is the same again after 16384 laps. A pop that comes so
- * late leaves a free word of old: it is early(t). For all others element t is still there; the pop
- * puts it back, unless t has become the start: then somebody has settled it, has made it free(t +
- * capacity), and the pop was right.
+ *   I2  full(t), which is lap << 50 | pointer << 2 | 1: t is pushed and not popped. Of the lap it
+ *       has 14 bits, while free(t) has it all;
+ *   I3  a slot goes from free(t) to full(t) by the exchange of a push, and from there to
+ *       free(t + capacity) by that of a pop, in the order of tickets: nobody tries t without having
+ *       seen that t - 1 is done;
+ *   I4  tail_ <= end, head_ <= start: both are places to begin the search, and may go back;
+ *   I5  floor_ <= start <= floor_ + WEFT_MPMC_LOCKFREE_WINDOW_, and it only grows;
+ *   I6  the bit CLOSED in free(t) says that t will never be pushed; in full(t), that t + capacity
+ *       will not: it goes on to the free word then.
+ * So the exchange of a push succeeds at the end of the queue only. A full word is the same again
+ * after 2^14 laps. A pop that comes so late to t leaves a free word of old, early(t); what is left
+ * of its lap tells that it was full(t), and for all others element t is still there. The pop puts
+ * it back, unless t became the start: then somebody settles it, makes it free(t + capacity), and
+ * the pop was right.
  */
 typedef struct weft_mpmc_lockfree {
 	/* Where to look for the end; written by producers. */

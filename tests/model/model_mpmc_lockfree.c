@@ -5,11 +5,49 @@
  * push and pop; and its history is that of a FIFO queue, "full" and "empty" included.
  */
 
+#include <weft/lockfree/mpmc_lockfree.h>
+
 #include "fifo_scenarios.h"
 
-#define SHAPE(...) (&(const struct fifo_shape){.queue = &fifo_mpmc_lockfree, __VA_ARGS__})
+/* Beside the queue itself: one whose floor has to be raised soon, and one in which calls of pop (C)
+ * are those of a sleeper. Made by main. */
+static fifo low_floor, sleeper;
+
+#define SHAPE(...)    (&(const struct fifo_shape){.queue = &fifo_mpmc_lockfree, __VA_ARGS__})
+#define SHAPE_OF(...) (&(const struct fifo_shape){__VA_ARGS__})
 /* The last ticket before the lap of a full slot starts again from 0, with a capacity of 2. */
 #define LAST_LAP (((uint64_t)1 << 15) - 1)
+
+/* Where the queue of the sleeper starts, with a capacity of 2. */
+#define SLEEPER_START ((uint64_t)1 << 20)
+
+/*
+ * A pop that has looked at the slot of the second ticket 2^14 laps ago, saw the element 2 there,
+ * and makes its exchange now.
+ */
+static int pop_late(void *queue, uint64_t *value)
+{
+	uint64_t ticket = SLEEPER_START + 1 - ((uint64_t)2 << WEFT_MPMC_LOCKFREE_LAP_BITS_);
+	uint64_t word = weft_mpmc_lockfree_full_(queue, ticket, (void *)2);
+	uint64_t seen = word;
+
+	if (weft_mpmc_lockfree_exchange_(queue, ticket, &seen,
+					 weft_mpmc_lockfree_free_(queue, ticket + 2)) &&
+	    !weft_mpmc_lockfree_put_back_(queue, ticket, word)) {
+		*value = 2;
+		return 0;
+	}
+	return fifo_mpmc_lockfree.pop(queue, value);
+}
+
+static void start_with_low_floor(void *started, uint64_t ticket)
+{
+	weft_mpmc_lockfree *queue = started;
+
+	fifo_mpmc_lockfree.start_at(queue, ticket);
+	atomic_store_explicit(&queue->floor_, ticket + 1 - WEFT_MPMC_LOCKFREE_WINDOW_,
+			      memory_order_relaxed);
+}
 
 static const struct model_scenario scenarios[] = {
 	{
@@ -67,6 +105,51 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_lockfree: close against push and pop",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE(.capacity = 2, .threads = {"PP", "nx", "CC"}),
+	},
+	{
+		.name = "mpmc_lockfree: close, full, and the tickets start again",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE(.capacity = 2, .ticket = (uint64_t)0 - 1,
+				  .threads = {"PPP", "Cnx", "CP"}),
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_lockfree: two close, and one asks",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE(.capacity = 1, .threads = {"Px", "C?", "xP"}),
+	},
+	{
+		.name = "mpmc_lockfree: one that is frozen in close",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE(.capacity = 2, .threads = {"PC", "x", "CP"}),
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
+		.name = "mpmc_lockfree: the floor is raised",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE_OF(.queue = &low_floor, .capacity = 2, .ticket = SLEEPER_START,
+				     .threads = {"pp", "cc", "c"}),
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_lockfree: a sleeper puts back what it took too early",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE_OF(.queue = &sleeper, .capacity = 2, .ticket = SLEEPER_START,
+				     .threads = {"ppp", "C", "cc"}),
+	},
+	{
+		.name = "mpmc_lockfree: a sleeper, and others are frozen",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE_OF(.queue = &sleeper, .capacity = 2, .ticket = SLEEPER_START,
+				     .threads = {"pp", "C", "cp"}),
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_lockfree: size",
 		.run = fifo_scenario_size,
 		.argument = SHAPE(.producers = 1, .consumers = 1, .pushes = 2, .pops = 2,
@@ -82,5 +165,9 @@ static const struct model_scenario scenarios[] = {
 
 int main(int count, char **arguments)
 {
+	low_floor = fifo_mpmc_lockfree;
+	low_floor.start_at = start_with_low_floor;
+	sleeper = fifo_mpmc_lockfree;
+	sleeper.pop = pop_late;
 	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
 }

@@ -154,67 +154,6 @@ static void refuses_a_pointer_that_is_too_long(void **state)
 	weft_mpmc_lockfree_fini(&queue);
 }
 
-/* For each number inside, at each place of the ring, and with 0 to 3 elements popped before. */
-static void close_one(size_t capacity, uint64_t ticket, size_t inside)
-{
-	void *pointers[4] = {NULL, NULL, NULL, NULL};
-	weft_mpmc_lockfree queue;
-
-	init(&queue, capacity);
-	fifo_mpmc_lockfree.start_at(&queue, ticket);
-	for (uintptr_t i = 0; i < inside; i++)
-		push(&queue, i);
-	assert_false(weft_mpmc_lockfree_is_closed(&queue));
-	for (int again = 0; again < 2; again++) {
-		weft_mpmc_lockfree_close(&queue);
-		assert_true(weft_mpmc_lockfree_is_closed(&queue));
-		assert_int_equal(weft_mpmc_lockfree_size(&queue), inside);
-	}
-	for (uintptr_t i = 0; i < inside; i++) {
-		assert_int_equal(weft_mpmc_lockfree_push(&queue, NULL), -EPIPE);
-		assert_false(weft_mpmc_lockfree_try_push(&queue, NULL));
-		assert_int_equal(weft_mpmc_lockfree_try_push_batch(&queue, pointers, 4), 0);
-		pop(&queue, i);
-		assert_int_equal(weft_mpmc_lockfree_size(&queue), inside - i - 1);
-		weft_mpmc_lockfree_close(&queue);
-	}
-	assert_int_equal(weft_mpmc_lockfree_push(&queue, NULL), -EPIPE);
-	for (int again = 0; again < 2; again++)
-		assert_int_equal(refused_pop(&queue), -EPIPE);
-	assert_int_equal(weft_mpmc_lockfree_try_pop_batch(&queue, pointers, 4), 0);
-	assert_true(weft_mpmc_lockfree_is_closed(&queue));
-	weft_mpmc_lockfree_fini(&queue);
-}
-
-static void closes(void **state)
-{
-	static const uint64_t near[] = {8, (LAP_WRAP - 1) * 4, 0 - (uint64_t)8};
-
-	(void)state;
-	for (size_t capacity = 1; capacity <= 8; capacity *= 2) {
-		for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
-			for (uint64_t offset = 0; offset < 2 * capacity; offset++) {
-				for (size_t inside = 0; inside <= capacity; inside++)
-					close_one(capacity, near[i] + offset, inside);
-			}
-		}
-	}
-}
-
-/* A closed queue is made anew. */
-static void opens_again(void **state)
-{
-	weft_mpmc_lockfree queue;
-
-	(void)state;
-	for (int again = 0; again < 2; again++) {
-		init(&queue, 2);
-		push(&queue, 1);
-		weft_mpmc_lockfree_close(&queue);
-		weft_mpmc_lockfree_fini(&queue);
-	}
-}
-
 /* Hints that threads wrote late, of any age: all is still found. */
 static void finds_its_way_from_old_hints(void **state)
 {
@@ -397,8 +336,6 @@ int main(void)
 		cmocka_unit_test(null_and_the_longest_are_elements),
 		cmocka_unit_test(laps_come_round),
 		cmocka_unit_test(refuses_a_pointer_that_is_too_long),
-		cmocka_unit_test(closes),
-		cmocka_unit_test(opens_again),
 		cmocka_unit_test(finds_its_way_from_old_hints),
 		cmocka_unit_test(sleeper_puts_back),
 		cmocka_unit_test(sleeper_is_right_by_a_pop),
