@@ -10,6 +10,7 @@
 #include <weft/lockfree/base.h>
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
+#include <weft/lockfree/fork_stack.h>
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
@@ -20,6 +21,7 @@
 #include <weft/lockfree/stack.h>
 #include <weft/lockfree/wide_word.h>
 #include <weft/pool/executor.h>
+#include <weft/pool/forkjoin.h>
 #include <weft/pool/future.h>
 #include <weft/pool/pool.h>
 #include <weft/sync/deadline.h>

@@ -69,6 +69,7 @@ void add_seqlock();
 void add_park();
 void add_eventcount();
 void add_pool();
+void add_forkjoin();
 
 } // namespace bench
 

@@ -358,6 +358,7 @@ try {
 	bench::add_park();
 	bench::add_eventcount();
 	bench::add_pool();
+	bench::add_forkjoin();
 	if (arguments.peers)
 		bench::add_peers();
 	apply_filters(arguments.filters);

@@ -91,8 +91,10 @@ static void free_pool(weft_pool *pool)
 	for (unsigned i = 0; pool->worker != NULL && i < pool->workers; i++) {
 		weft_worker_ *worker = pool->worker[i];
 
-		if (worker != NULL)
+		if (worker != NULL) {
 			weft_deque_fini(&worker->deque);
+			weft_forkjoin_free_levels_(worker);
+		}
 		weft_memory_free(worker, sizeof(*worker), WEFT_CACHE_LINE);
 	}
 	free(pool->worker);

@@ -57,7 +57,8 @@ static bool work_is_visible(const weft_pool *pool)
 	for (unsigned i = 0; i < pool->workers; i++) {
 		const weft_worker_ *worker = pool->worker[i];
 
-		if (inbox_has_tasks(worker) || weft_deque_size(&worker->deque) > 0)
+		if (inbox_has_tasks(worker) || weft_deque_size(&worker->deque) > 0 ||
+		    weft_forkjoin_has_public_(worker))
 			return true;
 	}
 	return false;
@@ -227,6 +228,11 @@ static weft_task *steal(weft_worker_ *self)
 		task = take_inbox(self, victim);
 		if (task != NULL)
 			return task;
+		task = weft_forkjoin_steal_(self, victim);
+		if (task != NULL) {
+			weft_counter_increment(&pool->stolen);
+			return task;
+		}
 	}
 	return NULL;
 }
@@ -347,6 +353,7 @@ static void doze(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
 		return;
 	/* S3 seq_cst, pairs with S1, S2: in the order of the essay; and before S8. */
 	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
+	weft_forkjoin_ask_all_(self);
 	/* S8 seq_cst, pairs with S4, S7: in the order of the essay. */
 	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
 	if (!work_is_visible(pool) && !idle_is_over(self, waited, deadline)) {
@@ -399,6 +406,9 @@ static void run(weft_worker_ *self, weft_task *task)
 	case WEFT_TASK_FUTURE_:
 		weft_future_run_(task, cancel);
 		break;
+	case WEFT_TASK_STOLEN_CALL_:
+		weft_forkjoin_run_stolen_(self);
+		break;
 	}
 	self->frame = frame.below;
 }
@@ -443,15 +453,25 @@ int weft_worker_send_(weft_pool *pool, weft_task *task)
 	return 0;
 }
 
+void weft_worker_notify_(weft_worker_ *self)
+{
+	notify(self->pool, self->index);
+}
+
+bool weft_worker_somebody_searches_(const weft_pool *pool)
+{
+	/* relaxed: a guess. */
+	return atomic_load_explicit(&pool->searching, memory_order_relaxed) != 0;
+}
+
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 {
 	uint64_t spin_ns = pool->spin_ns;
 
 	/* With all workers busy the task begins when another has ended, and the waiting thread may
 	 * be what keeps a worker from its CPU.
-	 * relaxed: a guess. */
-	if (atomic_load_explicit(&pool->searching, memory_order_relaxed) == 0 &&
-	    find_idle(pool, 0) < 0)
+	 */
+	if (!weft_worker_somebody_searches_(pool) && find_idle(pool, 0) < 0)
 		spin_ns /= SPIN_PART_WHEN_BUSY;
 	return spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)spin_ns;
 }

@@ -11,6 +11,7 @@
 
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
+#include <weft/lockfree/fork_stack.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/pool.h>
 #include <weft/sync/park.h>
@@ -18,8 +19,9 @@
 /* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
 enum {
 	WEFT_TASK_PLAIN_, /* the caller's; its function is called, then it is the caller's again */
-	WEFT_TASK_SPAWNED_, /* executor.c's, freed after the call */
-	WEFT_TASK_FUTURE_,  /* future.c's */
+	WEFT_TASK_SPAWNED_,     /* executor.c's, freed after the call */
+	WEFT_TASK_FUTURE_,      /* future.c's */
+	WEFT_TASK_STOLEN_CALL_, /* forkjoin.c's: stands for the call that the worker has stolen */
 };
 
 /*
@@ -52,6 +54,8 @@ typedef struct weft_worker_frame_ {
 	struct weft_worker_frame_ *below;
 } weft_worker_frame_;
 
+typedef struct weft_fork_level_ weft_fork_level_;
+
 typedef struct weft_worker_ {
 	weft_deque deque; /* own tasks; also read by thieves */
 	/* Tasks from other threads, newest first; or weft_worker_closed_. Written by any thread. */
@@ -67,6 +71,14 @@ typedef struct weft_worker_ {
 	weft_task *backlog;        /* tasks for which the deque had no memory to grow */
 	weft_worker_frame_ *frame; /* what runs here */
 	pthread_t thread;
+	/* forkjoin.c: the fork stacks, and a stolen call that is to be made. */
+	weft_fork_level_ *fork_outermost;
+	weft_fork_level_ *fork_level; /* where it stands, or NULL */
+	weft_fork_slot *fork_stolen;
+	struct weft_worker_ *fork_victim;
+	weft_task fork_task;
+	/* The fork stack that thieves look at, or NULL; written by the worker. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_level_ *) fork_shown;
 } weft_worker_;
 
 #define WEFT_POOL_IDLE_WORDS_ ((WEFT_PLAN_WORKERS_MAX + 63) / 64)
@@ -110,6 +122,13 @@ void *weft_worker_main_(void *worker);
 /* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
 int weft_worker_send_(weft_pool *pool, weft_task *task);
 
+/* Wakes an idle worker, unless somebody searches already: there is work that this one has made
+ * visible. */
+void weft_worker_notify_(weft_worker_ *self);
+
+/* Whether some worker that is awake looks for work. A guess. */
+bool weft_worker_somebody_searches_(const weft_pool *pool);
+
 /* How long a thread spins that waits for a task which is submitted to this pool now. */
 uint32_t weft_worker_spin_ns_(const weft_pool *pool);
 
@@ -138,5 +157,15 @@ bool weft_worker_ended_(const weft_task *task);
 void weft_executor_run_plain_(weft_task *task, bool canceled);
 void weft_executor_run_spawned_(weft_task *task, bool canceled);
 void weft_future_run_(weft_task *task, bool canceled);
+
+/* forkjoin.c: steals a call from the victim's fork stack, or asks it to share; NULL if there is
+ * none. Then makes it. */
+weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim);
+void weft_forkjoin_run_stolen_(weft_worker_ *self);
+/* Whether a call can be stolen from this worker. */
+bool weft_forkjoin_has_public_(const weft_worker_ *worker);
+/* Asks all others to share. */
+void weft_forkjoin_ask_all_(const weft_worker_ *self);
+void weft_forkjoin_free_levels_(weft_worker_ *worker);
 
 #endif

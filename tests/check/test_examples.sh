@@ -53,6 +53,9 @@ prints() {
 short_programs() {
     call blocking_queue
     point 'blocking_queue' prints '20000 orders received, for 200020000 in all'
+    call fork_join
+    point 'fork_join' prints 'fibonacci(30) = 832040
+1000000 numbers in order'
     call free_buffers
     point 'free_buffers' prints 'sum of the samples: 10000100000, buffers back: 64'
     call closing

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/pool/forkjoin.h>
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "worker.h"
+
+/*
+ * A level is a fork stack of a worker. One is enough for all calls that are nested through `at`; a
+ * run that begins above others on the worker's stack (a call that waits for a task, which runs
+ * another) does not know where those end, and takes a level of its own. Thieves see the innermost
+ * one only. Levels are kept until the pool is destroyed: a thief may look at one at any time.
+ */
+
+enum {
+	SLOTS_STEALABLE = 1 << 16,
+	GUARD_BYTES = 1 << 16,
+	/* So young a run wakes nobody: most are over before the other has woken. */
+	WAKE_NOBODY_NS = 10000,
+};
+
+struct weft_fork_level_ {
+	weft_fork_stack stack; /* first: a call knows its level by it */
+	weft_worker_ *worker;
+	weft_fork_level_ *outer;
+	weft_fork_level_ *inner; /* made once, used again */
+	weft_deadline wakes_from;
+	WEFT_LINE_ALIGNED weft_fork_slot slots[];
+};
+
+/* Memory for a level at an address that is a multiple of its size. */
+static void *map_region(void)
+{
+	size_t size = WEFT_FORK_REGION_BYTES_;
+	char *all =
+		mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (all == MAP_FAILED)
+		return NULL;
+
+	size_t before = (size - ((uintptr_t)all & (size - 1))) & (size - 1);
+
+	if (before > 0)
+		munmap(all, before);
+	munmap(all + before + size, size - before);
+	/* Of the rest the end stays without access. */
+	if (mprotect(all + before, size - GUARD_BYTES, PROT_READ | PROT_WRITE) != 0) {
+		munmap(all + before, size);
+		return NULL;
+	}
+	return all + before;
+}
+
+static weft_fork_level_ *level_create(weft_worker_ *worker, weft_fork_level_ *outer)
+{
+	weft_fork_level_ *level = map_region();
+
+	if (level == NULL)
+		return NULL;
+	weft_fork_stack_init(&level->stack, level->slots, SLOTS_STEALABLE);
+	level->worker = worker;
+	level->outer = outer;
+	return level;
+}
+
+void weft_forkjoin_free_levels_(weft_worker_ *worker)
+{
+	weft_fork_level_ *level = worker->fork_outermost;
+
+	while (level != NULL) {
+		weft_fork_level_ *inner = level->inner;
+
+		munmap(level, WEFT_FORK_REGION_BYTES_);
+		level = inner;
+	}
+}
+
+/* The level for a run or a stolen call that this worker begins now, or NULL without memory. */
+static weft_fork_level_ *next_level(weft_worker_ *self)
+{
+	weft_fork_level_ *outer = self->fork_level;
+	weft_fork_level_ **next = outer == NULL ? &self->fork_outermost : &outer->inner;
+
+	if (*next == NULL)
+		*next = level_create(self, outer);
+	return *next;
+}
+
+/* Makes the call in the slot, on a level that there is. */
+static void enter(weft_worker_ *self, weft_fork_slot *slot)
+{
+	weft_fork_level_ *level = next_level(self);
+	weft_fork_level_ *shown = level;
+
+	level->wakes_from = weft_after(WAKE_NOBODY_NS);
+	/* Those who sleep have not asked at this level. */
+	weft_fork_stack_ask(&level->stack);
+	self->fork_level = level;
+	/* K1 release, pairs with K2: the level is complete. */
+	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
+	slot->run((weft_fork){level->slots}, slot);
+	self->fork_level = level->outer;
+	if (level->outer != NULL)
+		shown = level->outer;
+	/* K3 release, pairs with K2: as K1. */
+	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
+}
+
+static weft_fork_level_ *shown_level(const weft_worker_ *worker)
+{
+	/* K2 acquire, pairs with K1, K3: the level is complete. */
+	return atomic_load_explicit(&worker->fork_shown, memory_order_acquire);
+}
+
+/* A run that comes to a worker as a task. */
+typedef struct fork_root {
+	weft_task task;
+	weft_fork_slot *slot;
+	int error;
+} fork_root;
+
+static void run_root(weft_task *task)
+{
+	fork_root *root = (fork_root *)task;
+	weft_worker_ *self = weft_worker_current_;
+
+	if (next_level(self) == NULL)
+		root->error = -ENOMEM;
+	else
+		enter(self, root->slot);
+}
+
+int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
+{
+	fork_root root = {.slot = slot};
+	weft_worker_ *self = weft_worker_current_;
+	int error;
+
+	if (pool == NULL)
+		return -EINVAL;
+	if (self != NULL && self->pool == pool) {
+		if (next_level(self) == NULL)
+			return -ENOMEM;
+		enter(self, slot);
+		return 0;
+	}
+	weft_task_init(&root.task, run_root);
+	error = weft_task_submit(pool, &root.task);
+	if (error == 0)
+		error = weft_task_wait(&root.task, WEFT_FOREVER);
+	return error == 0 ? root.error : error;
+}
+
+weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
+{
+	weft_fork_level_ *level = shown_level(victim);
+
+	if (level == NULL || next_level(self) == NULL)
+		return NULL;
+	self->fork_stolen = weft_fork_stack_steal(&level->stack, (uintptr_t)self);
+	if (self->fork_stolen == NULL) {
+		weft_fork_stack_ask(&level->stack);
+		return NULL;
+	}
+	self->fork_victim = victim;
+	self->fork_task.kind_ = WEFT_TASK_STOLEN_CALL_;
+	return &self->fork_task;
+}
+
+static void finish(weft_fork_slot *slot, weft_worker_ *owner)
+{
+	if (weft_fork_slot_finish(slot))
+		weft_parker_unpark(&owner->parker);
+}
+
+void weft_forkjoin_run_stolen_(weft_worker_ *self)
+{
+	/* What runs may steal again, at an inner level. */
+	weft_fork_slot *slot = self->fork_stolen;
+	weft_worker_ *victim = self->fork_victim;
+
+	enter(self, slot);
+	finish(slot, victim);
+}
+
+bool weft_forkjoin_has_public_(const weft_worker_ *worker)
+{
+	const weft_fork_level_ *level = shown_level(worker);
+
+	return level != NULL && weft_fork_stack_has_public(&level->stack);
+}
+
+void weft_forkjoin_ask_all_(const weft_worker_ *self)
+{
+	const weft_pool *pool = self->pool;
+
+	for (unsigned i = 0; i < pool->workers; i++) {
+		weft_fork_level_ *level = shown_level(pool->worker[i]);
+
+		if (level != NULL && i != self->index)
+			weft_fork_stack_ask(&level->stack);
+	}
+}
+
+/* Somebody is hungry. */
+static void share(weft_fork_level_ *level, weft_fork_slot *head)
+{
+	/* Those who sleep can wait a little, those who look for work should not. */
+	if (!weft_worker_somebody_searches_(level->worker->pool) && weft_now() < level->wakes_from)
+		return;
+	if (weft_fork_stack_share(&level->stack, head) > 0)
+		weft_worker_notify_(level->worker);
+}
+
+void weft_forkjoin_forked_(weft_fork at)
+{
+	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(at.head_);
+
+	if (at.head_ <= level->stack.end_) {
+		share(level, at.head_);
+		return;
+	}
+	/* No thief will come so far: the call is made now, and joins in this part go the long way.
+	 */
+	weft_fork_stack_ask(&level->stack);
+	at.head_[-1].run(at, at.head_ - 1);
+}
+
+/* Makes a call that the thief has forked. The oldest of them, so that it is worth it. */
+static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork at)
+{
+	weft_fork_level_ *other = shown_level(thief);
+	weft_fork_slot *slot;
+
+	if (other == NULL)
+		return false; /* not yet */
+	slot = weft_fork_stack_steal(&other->stack, (uintptr_t)level->worker);
+	if (slot == NULL) {
+		weft_fork_stack_ask(&other->stack);
+		return false;
+	}
+	weft_counter_increment(&level->worker->pool->stolen);
+	/* Above the slot that is waited for. */
+	slot->run((weft_fork){at.head_ + 1}, slot);
+	finish(slot, other->worker);
+	return true;
+}
+
+/* Waits until the stolen call at head_ has been made. */
+static void wait_for_thief(weft_fork_level_ *level, weft_fork at)
+{
+	weft_worker_ *self = level->worker;
+	uint64_t spin_ns = self->pool->spin_ns;
+	weft_deadline spin_end = weft_after(spin_ns);
+	uintptr_t thief;
+
+	while ((thief = weft_fork_slot_thief(at.head_)) != WEFT_FORK_DONE_) {
+		if (thief != 0 && leapfrog(level, (weft_worker_ *)thief, at)) {
+			spin_end = weft_after(spin_ns);
+		} else if (weft_now() < spin_end) {
+			weft_cpu_relax();
+		} else if (weft_fork_slot_await(at.head_)) {
+			weft_counter_increment(&self->pool->parked);
+			while (weft_fork_slot_thief(at.head_) != WEFT_FORK_DONE_)
+				weft_parker_park(&self->parker, 0, WEFT_FOREVER);
+			return;
+		}
+	}
+}
+
+bool weft_forkjoin_join_(weft_fork at)
+{
+	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(at.head_);
+
+	if (at.head_ >= level->stack.end_)
+		return false; /* made by its fork */
+	if (weft_fork_stack_calls(&level->stack, at.head_))
+		share(level, at.head_);
+	if (weft_fork_stack_take_back(&level->stack, at.head_))
+		return true;
+	wait_for_thief(level, at);
+	weft_fork_stack_drop(&level->stack, at.head_);
+	return false;
+}

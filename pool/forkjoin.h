@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_POOL_FORKJOIN_H
+#define WEFT_POOL_FORKJOIN_H
+
+/*
+ * Fork-join: recursion on all workers of a pool at nearly the price of a call. A function that is
+ * to be forked takes where it stands as its first argument, and is announced by a macro:
+ *
+ *     WEFT_FORKABLE_1(long, fib, int)
+ *     static long fib(weft_fork at, int n)
+ *     {
+ *             if (n < 2)
+ *                     return n;
+ *             fib_fork(&at, n - 1);
+ *             long b = fib(at, n - 2);
+ *             return fib_join(&at) + b;
+ *     }
+ *     ...
+ *     error = fib_run(pool, &result, 40);
+ *
+ * WEFT_FORKABLE_<n>(result, name, types of n arguments), n from 0 to 6, or WEFT_FORKABLE_VOID_<n>(
+ * name, types...) for a function without a result, declares it as static and defines
+ *
+ *     name_fork(&at, arguments)            the call may be made by another worker, from now on
+ *     result name_join(&at)                its result: of the last fork that is not joined yet
+ *     int name_run(pool, &result, arguments)   the first call of all; waits for it
+ *
+ * What belongs together: a function joins, before it returns, all calls that it has forked, the
+ * last one first, each by the join of the function that it forked (a debug build aborts at a join
+ * that finds another function). `at` is passed on by value, and only downwards.
+ *
+ * When not to use it: for calls that wait for something other than their own forks (a worker that
+ * waits in one is lost to the others), and when each call is to have a future: see executor.h.
+ *
+ * A fork writes a slot of 64 bytes and compares two words; the join of a call that nobody has
+ * stolen compares one and calls the function directly. There is no allocation, no fence and no
+ * atomic read-modify-write, unless a worker is hungry. A join of a stolen call makes calls that its
+ * thief has forked meanwhile (leapfrogging), then spins for as long as the pool says, then sleeps.
+ *
+ *     operation                     threads                       progress  sleeps     allocates
+ *     name_run                      any                           blocking  yes (*)    first time
+ *     name_fork                     the function that stands there  wait-free (**)  no  no
+ *     name_join                     the function that stands there  blocking  if stolen  no
+ *
+ *     (*) On a worker of the pool it makes the call itself, and does not sleep.
+ *     (**) but for the kernel, when a sleeping worker is woken: once for each, and not in the first
+ *     ten microseconds of a run.
+ *
+ * Limits: arguments, and the result, of at most WEFT_FORK_DATA_BYTES each. Of a worker's calls that
+ * are forked and not joined the first 65536 may be stolen; a fork beyond that makes the call at
+ * once. Beyond some 8 million of them, or at the end of the thread's stack, is a guard page.
+ *
+ * Source: see lockfree/fork_stack.h; leapfrogging: Wagner and Calder, PPoPP 1993.
+ */
+
+#include <string.h>
+
+#include <weft/lockfree/fork_stack.h>
+#include <weft/pool/pool.h>
+
+WEFT_BEGIN_DECLS
+
+/* Private: the way of a run, and the long ways of fork and join. */
+WEFT_API int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot);
+WEFT_API void weft_forkjoin_forked_(weft_fork at);
+WEFT_API bool weft_forkjoin_join_(weft_fork at);
+
+WEFT_END_DECLS
+
+/* Private: the memory of a fork stack, and its alignment, so that a slot's address tells its stack.
+ * All but what is used costs address space only. */
+#define WEFT_FORK_REGION_BYTES_ ((uintptr_t)1 << 29)
+
+WEFT_INLINE weft_fork_stack *weft_fork_stack_of_(weft_fork_slot *slot)
+{
+	return (weft_fork_stack *)((uintptr_t)slot & ~(WEFT_FORK_REGION_BYTES_ - 1));
+}
+
+/* Private: counts the slot that was written at head_ as forked. */
+WEFT_INLINE void weft_fork_push_(weft_fork *at)
+{
+	at->head_++;
+	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(at->head_), at->head_)))
+		weft_forkjoin_forked_(*at);
+}
+
+/* Private: removes the topmost slot. Returns whether the call is still to be made, here. */
+WEFT_INLINE bool weft_fork_pop_(weft_fork *at, void (*run)(weft_fork at, weft_fork_slot *slot))
+{
+	WEFT_CONTRACT(at->head_ > weft_fork_stack_of_(at->head_)->base_ && at->head_[-1].run == run,
+		      "a join is of the last call that was forked and not joined");
+	(void)run;
+	at->head_--;
+	/* relaxed: below it the long way looks again. */
+	if (WEFT_LIKELY(at->head_ >= atomic_load_explicit(&weft_fork_stack_of_(at->head_)->limit_,
+							  memory_order_relaxed)))
+		return true;
+	return weft_forkjoin_join_(*at);
+}
+
+/* What stands in parentheses, without them. */
+#define WEFT_FORK_LIST_(...) __VA_ARGS__
+
+/*
+ * The typed wrappers. `members` are those of the struct of arguments, called `all`, and `assign`
+ * fills them; the lists in parentheses begin with a comma, for something stands before them:
+ * parameters (, A a), their values (, a), the same from the struct (, all.a).
+ */
+#define WEFT_FORKABLE_(result, name, members, assign, parameters, values, members_values)          \
+	typedef struct name##_arguments_ {                                                         \
+		members                                                                            \
+	} name##_arguments_;                                                                       \
+	static_assert(sizeof(name##_arguments_) <= WEFT_FORK_DATA_BYTES, "too many arguments");    \
+	static result name(weft_fork at WEFT_FORK_LIST_ parameters);                               \
+	static void name##_call_(weft_fork at, weft_fork_slot *slot);                              \
+	WEFT_INLINE void name##_set_(weft_fork_slot *slot WEFT_FORK_LIST_ parameters)              \
+	{                                                                                          \
+		name##_arguments_ all;                                                             \
+		assign memcpy(slot->data, &all, sizeof(all));                                      \
+		slot->run = name##_call_;                                                          \
+	}                                                                                          \
+	WEFT_INLINE result name##_call_here_(weft_fork at, const weft_fork_slot *slot)             \
+	{                                                                                          \
+		name##_arguments_ all;                                                             \
+		memcpy(&all, slot->data, sizeof(all));                                             \
+		return name(at WEFT_FORK_LIST_ members_values);                                    \
+	}                                                                                          \
+	WEFT_INLINE void name##_fork(weft_fork *at WEFT_FORK_LIST_ parameters)                     \
+	{                                                                                          \
+		name##_set_(at->head_ WEFT_FORK_LIST_ values);                                     \
+		weft_fork_push_(at);                                                               \
+	}
+
+#define WEFT_FORKABLE_RESULT_(result, name, members, assign, parameters, values, members_values)   \
+	WEFT_FORKABLE_(result, name, members, assign, parameters, values, members_values)          \
+	static_assert(sizeof(result) <= WEFT_FORK_DATA_BYTES, "too large a result");               \
+	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
+	{                                                                                          \
+		result value = name##_call_here_(at, slot);                                        \
+		memcpy(slot->data, &value, sizeof(value));                                         \
+	}                                                                                          \
+	WEFT_INLINE result name##_join(weft_fork *at)                                              \
+	{                                                                                          \
+		result value;                                                                      \
+		if (WEFT_LIKELY(weft_fork_pop_(at, name##_call_)))                                 \
+			return name##_call_here_(*at, at->head_);                                  \
+		memcpy(&value, at->head_->data, sizeof(value));                                    \
+		return value;                                                                      \
+	}                                                                                          \
+	WEFT_INLINE int name##_run(weft_pool *pool, result *value WEFT_FORK_LIST_ parameters)      \
+	{                                                                                          \
+		weft_fork_slot slot;                                                               \
+		name##_set_(&slot WEFT_FORK_LIST_ values);                                         \
+		int error = value == NULL ? -EINVAL : weft_forkjoin_run_(pool, &slot);             \
+		if (error == 0)                                                                    \
+			memcpy(value, slot.data, sizeof(*value));                                  \
+		return error;                                                                      \
+	}                                                                                          \
+	static_assert(sizeof(result) > 0, "a type that is complete")
+
+#define WEFT_FORKABLE_NOTHING_(name, members, assign, parameters, values, members_values)          \
+	WEFT_FORKABLE_(void, name, members, assign, parameters, values, members_values)            \
+	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
+	{                                                                                          \
+		name##_call_here_(at, slot);                                                       \
+	}                                                                                          \
+	WEFT_INLINE void name##_join(weft_fork *at)                                                \
+	{                                                                                          \
+		if (WEFT_LIKELY(weft_fork_pop_(at, name##_call_)))                                 \
+			name##_call_here_(*at, at->head_);                                         \
+	}                                                                                          \
+	WEFT_INLINE int name##_run(weft_pool *pool WEFT_FORK_LIST_ parameters)                     \
+	{                                                                                          \
+		weft_fork_slot slot;                                                               \
+		name##_set_(&slot WEFT_FORK_LIST_ values);                                         \
+		return weft_forkjoin_run_(pool, &slot);                                            \
+	}                                                                                          \
+	static_assert(sizeof(name##_arguments_) > 0, "a type that is complete")
+
+#define WEFT_FORKABLE_0(result, name)                                                              \
+	WEFT_FORKABLE_RESULT_(result, name, char none;, all.none = 0;, (), (), ())
+#define WEFT_FORKABLE_1(result, name, A)                                                           \
+	WEFT_FORKABLE_RESULT_(result, name, A a;, all.a = a;, (, A a), (, a), (, all.a))
+#define WEFT_FORKABLE_2(result, name, A, B)                                                        \
+	WEFT_FORKABLE_RESULT_(result, name, A a; B b;, all.a = a; all.b = b;                       \
+			      , (, A a, B b), (, a, b), (, all.a, all.b))
+#define WEFT_FORKABLE_3(result, name, A, B, C)                                                     \
+	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c;, all.a = a; all.b = b; all.c = c;       \
+			      , (, A a, B b, C c), (, a, b, c), (, all.a, all.b, all.c))
+#define WEFT_FORKABLE_4(result, name, A, B, C, D)                                                  \
+	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c; D d;, all.a = a; all.b = b; all.c = c;  \
+			      all.d = d;, (, A a, B b, C c, D d), (, a, b, c, d),                  \
+					(, all.a, all.b, all.c, all.d))
+#define WEFT_FORKABLE_5(result, name, A, B, C, D, E)                                               \
+	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c; D d; E e;, all.a = a; all.b = b;        \
+			      all.c = c; all.d = d; all.e = e;                                     \
+			      , (, A a, B b, C c, D d, E e), (, a, b, c, d, e),                    \
+			      (, all.a, all.b, all.c, all.d, all.e))
+#define WEFT_FORKABLE_6(result, name, A, B, C, D, E, F)                                            \
+	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c; D d; E e; F f;, all.a = a; all.b = b;   \
+			      all.c = c; all.d = d; all.e = e; all.f = f;                          \
+			      , (, A a, B b, C c, D d, E e, F f), (, a, b, c, d, e, f),            \
+			      (, all.a, all.b, all.c, all.d, all.e, all.f))
+
+#define WEFT_FORKABLE_VOID_0(name)                                                                 \
+	WEFT_FORKABLE_NOTHING_(name, char none;, all.none = 0;, (), (), ())
+#define WEFT_FORKABLE_VOID_1(name, A)                                                              \
+	WEFT_FORKABLE_NOTHING_(name, A a;, all.a = a;, (, A a), (, a), (, all.a))
+#define WEFT_FORKABLE_VOID_2(name, A, B)                                                           \
+	WEFT_FORKABLE_NOTHING_(name, A a; B b;, all.a = a; all.b = b;                              \
+			       , (, A a, B b), (, a, b), (, all.a, all.b))
+#define WEFT_FORKABLE_VOID_3(name, A, B, C)                                                        \
+	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c;, all.a = a; all.b = b; all.c = c;              \
+			       , (, A a, B b, C c), (, a, b, c), (, all.a, all.b, all.c))
+#define WEFT_FORKABLE_VOID_4(name, A, B, C, D)                                                     \
+	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c; D d;, all.a = a; all.b = b; all.c = c;         \
+			       all.d = d;, (, A a, B b, C c, D d), (, a, b, c, d),                 \
+					 (, all.a, all.b, all.c, all.d))
+#define WEFT_FORKABLE_VOID_5(name, A, B, C, D, E)                                                  \
+	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c; D d; E e;, all.a = a; all.b = b; all.c = c;    \
+			       all.d = d; all.e = e;                                               \
+			       , (, A a, B b, C c, D d, E e), (, a, b, c, d, e),                   \
+			       (, all.a, all.b, all.c, all.d, all.e))
+#define WEFT_FORKABLE_VOID_6(name, A, B, C, D, E, F)                                               \
+	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c; D d; E e; F f;, all.a = a; all.b = b;          \
+			       all.c = c; all.d = d; all.e = e; all.f = f;                         \
+			       , (, A a, B b, C c, D d, E e, F f), (, a, b, c, d, e, f),           \
+			       (, all.a, all.b, all.c, all.d, all.e, all.f))
+
+#endif

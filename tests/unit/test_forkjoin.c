@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of pool/forkjoin. The linker sends the library's mmap to __wrap_mmap64 below, for files are
+ * large.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include <weft/pool/forkjoin.h>
+
+#include "../pool_fixture.h"
+
+void *__real_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+
+static bool no_memory;
+
+void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+	return no_memory ? MAP_FAILED
+			 : __real_mmap64(address, bytes, protection, flags, file, offset);
+}
+
+WEFT_FORKABLE_1(long, fib, int);
+
+static long fib(weft_fork at, int n)
+{
+	if (n < 2)
+		return n;
+	fib_fork(&at, n - 1);
+
+	long b = fib(at, n - 2);
+
+	return fib_join(&at) + b;
+}
+
+static void recursion(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= 8; workers *= 2) {
+		weft_pool *pool = pool_of(workers, 0);
+		long value = 0;
+
+		for (int n = 0; n <= 20; n++)
+			assert_int_equal(fib_run(pool, &value, n), 0);
+		assert_int_equal(value, 6765);
+		weft_pool_destroy(pool);
+	}
+}
+
+/* Functions of every number of arguments. */
+
+typedef struct many {
+	long a, b, c, d, e, f;
+} many;
+
+WEFT_FORKABLE_0(int, none);
+WEFT_FORKABLE_2(char, two, char, char);
+WEFT_FORKABLE_3(double, three, double, float, int);
+WEFT_FORKABLE_4(const char *, four, const char *, int, short, char);
+WEFT_FORKABLE_5(long, five, long, long, long, long, long);
+WEFT_FORKABLE_6(many, six, long, long, long, long, long, long);
+WEFT_FORKABLE_VOID_0(nothing);
+WEFT_FORKABLE_VOID_1(nothing_of_1, long *);
+WEFT_FORKABLE_VOID_2(nothing_of_2, long *, long);
+WEFT_FORKABLE_VOID_3(nothing_of_3, long *, long, long);
+WEFT_FORKABLE_VOID_4(nothing_of_4, long *, long, long, long);
+WEFT_FORKABLE_VOID_5(nothing_of_5, long *, long, long, long, long);
+WEFT_FORKABLE_VOID_6(nothing_of_6, long *, long, long, long, long, long);
+
+static int none(weft_fork at)
+{
+	(void)at;
+	return 7;
+}
+
+static char two(weft_fork at, char a, char b)
+{
+	(void)at;
+	return (char)(a + b);
+}
+
+static double three(weft_fork at, double a, float b, int c)
+{
+	(void)at;
+	return a + (double)b + c;
+}
+
+static const char *four(weft_fork at, const char *text, int a, short b, char c)
+{
+	(void)at;
+	return text + a + b + c;
+}
+
+static long five(weft_fork at, long a, long b, long c, long d, long e)
+{
+	(void)at;
+	return a + 2 * b + 3 * c + 4 * d + 5 * e;
+}
+
+static many six(weft_fork at, long a, long b, long c, long d, long e, long f)
+{
+	(void)at;
+	return (many){f, e, d, c, b, a};
+}
+
+static gate calls;
+
+static void nothing(weft_fork at)
+{
+	(void)at;
+	atomic_fetch_add(&calls.arrived, 1);
+}
+
+static void nothing_of_1(weft_fork at, long *sum)
+{
+	(void)at;
+	*sum = 1;
+}
+
+static void nothing_of_2(weft_fork at, long *sum, long b)
+{
+	(void)at;
+	*sum = b;
+}
+
+static void nothing_of_3(weft_fork at, long *sum, long b, long c)
+{
+	(void)at;
+	*sum = b + 2 * c;
+}
+
+static void nothing_of_4(weft_fork at, long *sum, long b, long c, long d)
+{
+	(void)at;
+	*sum = b + 2 * c + 3 * d;
+}
+
+static void nothing_of_5(weft_fork at, long *sum, long b, long c, long d, long e)
+{
+	(void)at;
+	*sum = b + 2 * c + 3 * d + 4 * e;
+}
+
+static void nothing_of_6(weft_fork at, long *sum, long b, long c, long d, long e, long f)
+{
+	(void)at;
+	*sum = b + 2 * c + 3 * d + 4 * e + 5 * f;
+}
+
+static bool is_reversed(many value)
+{
+	return value.a == 6 && value.b == 5 && value.c == 4 && value.d == 3 && value.e == 2 &&
+	       value.f == 1;
+}
+
+/* All of them forked at once, joined in the opposite order. */
+WEFT_FORKABLE_0(int, all_of_them);
+
+static int all_of_them(weft_fork at)
+{
+	long sums[7] = {0};
+
+	none_fork(&at);
+	two_fork(&at, 40, 2);
+	three_fork(&at, 0.5, 0.25F, 3);
+	four_fork(&at, "abcdefg", 1, 2, 3);
+	five_fork(&at, 1, 2, 3, 4, 5);
+	six_fork(&at, 1, 2, 3, 4, 5, 6);
+	nothing_fork(&at);
+	nothing_of_1_fork(&at, &sums[1]);
+	nothing_of_2_fork(&at, &sums[2], 1);
+	nothing_of_3_fork(&at, &sums[3], 1, 2);
+	nothing_of_4_fork(&at, &sums[4], 1, 2, 3);
+	nothing_of_5_fork(&at, &sums[5], 1, 2, 3, 4);
+	nothing_of_6_fork(&at, &sums[6], 1, 2, 3, 4, 5);
+	nothing_of_6_join(&at);
+	nothing_of_5_join(&at);
+	nothing_of_4_join(&at);
+	nothing_of_3_join(&at);
+	nothing_of_2_join(&at);
+	nothing_of_1_join(&at);
+	nothing_join(&at);
+	must(sums[1] == 1 && sums[2] == 1 && sums[3] == 5);
+	must(sums[4] == 14 && sums[5] == 30 && sums[6] == 55);
+	must(is_reversed(six_join(&at)));
+	must(five_join(&at) == 55);
+	must(*four_join(&at) == 'g');
+	must(three_join(&at) == 3.75);
+	must(two_join(&at) == 42);
+	return none_join(&at);
+}
+
+static void arguments_and_results(void **state)
+{
+	weft_pool *pool = pool_of(2, WEFT_FOREVER);
+	many value = {0};
+	long sum = 0;
+	int seven = 0;
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(all_of_them_run(pool, &seven), 0);
+	assert_int_equal(seven, 7);
+	assert_int_equal(atomic_load(&calls.arrived), 200);
+	assert_int_equal(six_run(pool, &value, 1, 2, 3, 4, 5, 6), 0);
+	assert_true(is_reversed(value));
+	assert_int_equal(nothing_of_6_run(pool, &sum, 1, 2, 3, 4, 5), 0);
+	assert_int_equal(sum, 55);
+	weft_pool_destroy(pool);
+}
+
+/* More calls than can be stolen, so that forks make them; and again, in the same slots. */
+WEFT_FORKABLE_1(long, loop, long);
+WEFT_FORKABLE_1(long, same, long);
+
+static long same(weft_fork at, long number)
+{
+	/* What a fork makes at once may fork. */
+	return number % 1000 == 0 ? number + fib(at, 5) : number;
+}
+
+static long loop(weft_fork at, long count)
+{
+	long sum = 0;
+
+	for (long i = 0; i < count; i++)
+		same_fork(&at, i);
+	for (long i = count - 1; i >= 0; i--)
+		must(same_join(&at) == (i % 1000 == 0 ? i + 5 : i));
+	for (long i = 0; i < 10; i++)
+		same_fork(&at, 2 * i + 1);
+	for (long i = 0; i < 10; i++)
+		sum += same_join(&at);
+	return sum;
+}
+
+static void more_forks_than_can_be_stolen(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= 3; workers++) {
+		weft_pool *pool = pool_of(workers, WEFT_FOREVER);
+		long sum = 0;
+
+		assert_int_equal(loop_run(pool, &sum, 200000), 0);
+		assert_int_equal(sum, 100);
+		weft_pool_destroy(pool);
+	}
+}
+
+/* A call that another worker steals, however small all is: those that are forked later ask whoever
+ * is hungry. The thief stands at a gate meanwhile. */
+static gate stolen;
+
+WEFT_FORKABLE_1(int, stand, weft_worker_ *);
+WEFT_FORKABLE_1(int, meet, bool);
+
+static int stand(weft_fork at, weft_worker_ *owner)
+{
+	(void)at;
+	if (weft_worker_current_ == owner)
+		return 0;
+	gate_pass(&stolen);
+	return 1;
+}
+
+/* What opens the gate when the owner sleeps: only then a second one is asleep. */
+static void *open_when_asleep(void *pool)
+{
+	weft_deadline deadline = guard();
+	weft_pool *of = pool;
+
+	for (;;) {
+		for (unsigned i = 0; i < of->workers; i++) {
+			if (atomic_load(&of->worker[i]->parker.state_) == 2 &&
+			    (atomic_load(&of->idle[0]) >> i & 1) == 0) {
+				gate_open(&stolen);
+				return NULL;
+			}
+		}
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+}
+
+static int meet(weft_fork at, bool sleeps)
+{
+	weft_deadline deadline = guard();
+	int others;
+
+	stand_fork(&at, weft_worker_current_);
+	while (atomic_load(&stolen.arrived) == 0) {
+		must(weft_now() < deadline);
+		none_fork(&at);
+		must(none_join(&at) == 7);
+	}
+	if (!sleeps)
+		gate_open(&stolen);
+	others = stand_join(&at);
+	return others;
+}
+
+static void call_is_stolen(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	int others = 0;
+
+	(void)state;
+	memset((void *)&stolen, 0, sizeof(stolen));
+	/* The second worker sleeps, and is woken by a fork. */
+	pool_await_rest(pool);
+	assert_int_equal(meet_run(pool, &others, false), 0);
+	assert_int_equal(others, 1);
+	assert_true(statistics_of(pool).woken >= 2);
+	assert_true(statistics_of(pool).stolen >= 1);
+	weft_pool_destroy(pool);
+}
+
+static void join_sleeps_until_the_thief_is_done(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	pthread_t opener;
+	int others = 0;
+
+	(void)state;
+	memset((void *)&stolen, 0, sizeof(stolen));
+	assert_int_equal(pthread_create(&opener, NULL, open_when_asleep, pool), 0);
+	assert_int_equal(meet_run(pool, &others, true), 0);
+	assert_int_equal(pthread_join(opener, NULL), 0);
+	assert_int_equal(others, 1);
+	weft_pool_destroy(pool);
+}
+
+/* A run on a worker, in a call of another run. */
+static weft_pool *within;
+
+WEFT_FORKABLE_1(long, nested, int);
+
+static long nested(weft_fork at, int depth)
+{
+	long value = 0;
+
+	if (depth == 0)
+		return fib(at, 10);
+	nested_fork(&at, depth - 1);
+	must(nested_run(within, &value, depth - 1) == 0);
+	return nested_join(&at) + value;
+}
+
+static void task_runs(weft_task *task)
+{
+	long value = 0;
+
+	(void)task;
+	must(nested_run(within, &value, 3) == 0);
+	must(value == 8 * 55);
+}
+
+static void runs_within_runs(void **state)
+{
+	weft_task task;
+	long value = 0;
+
+	(void)state;
+	for (unsigned workers = 1; workers <= 3; workers++) {
+		within = pool_of(workers, 0);
+		for (int i = 0; i < 20; i++)
+			assert_int_equal(nested_run(within, &value, 5), 0);
+		assert_int_equal(value, 32 * 55);
+		weft_task_init(&task, task_runs);
+		assert_int_equal(weft_task_submit(within, &task), 0);
+		assert_int_equal(weft_task_wait(&task, guard()), 0);
+		weft_pool_destroy(within);
+	}
+}
+
+static void run_is_refused(void **state)
+{
+	weft_pool *pool = pool_of(1, 1);
+	long value = -1;
+
+	(void)state;
+	assert_int_equal(fib_run(NULL, &value, 3), -EINVAL);
+	assert_int_equal(fib_run(pool, NULL, 3), -EINVAL);
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+	assert_int_equal(fib_run(pool, &value, 3), -EPIPE);
+	assert_int_equal(value, -1);
+	weft_pool_destroy(pool);
+}
+
+static void out_of_memory(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	long value = -1;
+
+	(void)state;
+	no_memory = true;
+	assert_int_equal(fib_run(pool, &value, 3), -ENOMEM);
+	assert_int_equal(value, -1);
+	no_memory = false;
+	assert_int_equal(fib_run(pool, &value, 15), 0);
+	assert_int_equal(value, 610);
+	weft_pool_destroy(pool);
+}
+
+#ifndef NDEBUG
+
+WEFT_FORKABLE_1(int, mistaken, bool);
+
+static int mistaken(weft_fork at, bool forks)
+{
+	if (forks)
+		none_fork(&at);
+	two_join(&at);
+	return 0;
+}
+
+/* In a process of its own, which aborts. */
+static void wrong_join_is_noticed(void **state)
+{
+	(void)state;
+	for (int forks = 0; forks < 2; forks++) {
+		int status = 0, value;
+		pid_t child = fork();
+
+		if (child == 0) {
+			fclose(stderr);
+			mistaken_run(pool_of(1, 1), &value, forks != 0);
+			_exit(0);
+		}
+		assert_true(child > 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	}
+}
+
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(recursion),
+		cmocka_unit_test(arguments_and_results),
+		cmocka_unit_test(more_forks_than_can_be_stolen),
+		cmocka_unit_test(call_is_stolen),
+		cmocka_unit_test(join_sleeps_until_the_thief_is_done),
+		cmocka_unit_test(runs_within_runs),
+		cmocka_unit_test(run_is_refused),
+		cmocka_unit_test(out_of_memory),
+#ifndef NDEBUG
+		cmocka_unit_test(wrong_join_is_noticed),
+#endif
+	};
+
+	guard_program();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
