@@ -50,8 +50,10 @@
 typedef struct weft_mpmc_pointer_queue {
 	/* Twice the next ticket of a producer, plus one when closed; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
+	WEFT_ATOMIC(uint64_t) full_at_; /* where there was no room; see weft_cpu_rest_behind_ */
 	/* Twice the next ticket of a consumer; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
+	WEFT_ATOMIC(uint64_t) empty_at_; /* where there was no element */
 	/* From here on constant, but for the end: it stays shared in every cache. */
 	WEFT_LINE_ALIGNED unsigned char *slots_;
 	uint64_t mask_; /* twice (capacity - 1) */
@@ -181,6 +183,9 @@ WEFT_INLINE uint64_t weft_mpmc_pointer_queue_empty_(const weft_mpmc_pointer_queu
 /* One turn later, where it stands in the slot; it wraps there as it should. */
 #define WEFT_MPMC_POINTER_TURN_ ((uint64_t)1 << WEFT_MPMC_POINTER_BITS)
 
+/* What is prefetched: as many slots ahead as a line of 64 bytes has. Twice, as tickets are. */
+#define WEFT_MPMC_POINTER_AHEAD_ (2 * 8)
+
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
  * over slot by slot; a single pointer is a run of one, for which the loops vanish. For its sake
@@ -194,14 +199,15 @@ WEFT_INLINE uint64_t weft_mpmc_pointer_queue_empty_(const weft_mpmc_pointer_queu
 WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *queue,
 						      void *const *pointers, size_t count)
 {
-	uint64_t ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 	WEFT_ATOMIC(uint64_t) * slot;
-	uint64_t word;
+	uint64_t ticket, word;
 	size_t ready, i;
 
 	if (count == 0)
 		return 0;
 	for (;;) {
+		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
@@ -215,10 +221,10 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 		if (WEFT_UNLIKELY(word != weft_mpmc_pointer_queue_empty_(queue, ticket))) {
 			/* The slot is a lap behind, which means full, unless our ticket is: we may
 			 * have slept for any number of laps since it was read. */
-			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-			if (ticket == expected)
-				return 0;
-			continue;
+			if (atomic_load_explicit(&queue->tail_, memory_order_relaxed) != ticket ||
+			    weft_cpu_rest_behind_(&queue->full_at_, ticket))
+				continue;
+			return 0;
 		}
 		for (ready = 1; ready < count; ready++) {
 			uint64_t next = ticket + 2 * ready;
@@ -229,12 +235,13 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 			    weft_mpmc_pointer_queue_empty_(queue, next))
 				break;
 		}
+		weft_cpu_prefetch_to_write_(
+			weft_mpmc_pointer_queue_slot_(queue, ticket + WEFT_MPMC_POINTER_AHEAD_));
 		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
 		weft_cpu_yield_line_();
-		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 	}
 	for (i = 0;;) {
 		word = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
@@ -251,14 +258,15 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *queue,
 						     void **pointers, size_t count)
 {
-	uint64_t ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	WEFT_ATOMIC(uint64_t) * slot;
-	uint64_t word, full;
+	uint64_t ticket, word, full;
 	size_t ready, i;
 
 	if (count == 0)
 		return 0;
 	for (;;) {
+		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
@@ -267,10 +275,10 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 		word = atomic_load_explicit(slot, memory_order_acquire) ^ full;
 		/* Equal turns leave the bare pointer; anything above it means unequal. */
 		if (WEFT_UNLIKELY(word >> WEFT_MPMC_POINTER_BITS != 0)) {
-			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-			if (ticket == expected)
-				return 0;
-			continue;
+			if (atomic_load_explicit(&queue->head_, memory_order_relaxed) != ticket ||
+			    weft_cpu_rest_behind_(&queue->empty_at_, ticket))
+				continue;
+			return 0;
 		}
 		for (ready = 1; ready < count; ready++) {
 			uint64_t next = ticket + 2 * ready;
@@ -284,12 +292,13 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 				break;
 			pointers[ready] = (void *)(uintptr_t)other;
 		}
+		weft_cpu_prefetch_to_write_(
+			weft_mpmc_pointer_queue_slot_(queue, ticket + WEFT_MPMC_POINTER_AHEAD_));
 		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
 		weft_cpu_yield_line_();
-		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	}
 	pointers[0] = (void *)(uintptr_t)word;
 	for (i = 0;;) {

@@ -28,6 +28,8 @@
  *     between ticket and release makes try_push answer "full" one lap later. So "empty" and "full"
  *     are linearizable only while no other thread is inside such a call; elements are never lost,
  *     doubled or reordered. A retry inside a call means that another thread's call succeeded.
+ *     A "no" takes about a microsecond when the calls before got a few elements each, or room for a
+ *     few: the call looks twice, to let the other side get ahead.
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
  * End: a closed queue takes nothing more; what is inside is popped first, then pop says -EPIPE. It
@@ -53,8 +55,10 @@
 typedef struct weft_mpmc_queue {
 	/* Twice the next ticket of a producer, plus one when closed; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
+	WEFT_ATOMIC(uint64_t) full_at_; /* where there was no room; see weft_cpu_rest_behind_ */
 	/* Twice the next ticket of a consumer; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
+	WEFT_ATOMIC(uint64_t) empty_at_; /* where there was no element */
 	/* From here on constant, but for the end: it stays shared in every cache. */
 	WEFT_LINE_ALIGNED unsigned char *slots_;
 	uint64_t mask_; /* twice (capacity - 1) */
@@ -193,6 +197,10 @@ WEFT_INLINE uint32_t weft_mpmc_queue_empty_turn_(const weft_mpmc_queue *queue, u
 	return (uint32_t)(ticket >> queue->lap_shift_) * 2;
 }
 
+/* What is prefetched: as many slots of 8-byte elements ahead as a line of 64 bytes has, twice, as
+ * tickets are. */
+#define WEFT_MPMC_QUEUE_AHEAD_ (2 * 4)
+
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
  * over slot by slot; a single element is a run of one, for which the loops vanish. For its sake
@@ -206,14 +214,16 @@ WEFT_INLINE uint32_t weft_mpmc_queue_empty_turn_(const weft_mpmc_queue *queue, u
 WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void *elements,
 					      size_t count, size_t element_size)
 {
-	uint64_t ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 	unsigned char *slot;
+	uint64_t ticket;
 	uint32_t turn;
 	size_t ready, i;
 
 	if (count == 0)
 		return 0;
 	for (;;) {
+		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
@@ -227,10 +237,10 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket))) {
 			/* The slot is a lap behind, which means full, unless our ticket is: we may
 			 * have slept for any number of laps since it was read. */
-			ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-			if (ticket == expected)
-				return 0;
-			continue;
+			if (atomic_load_explicit(&queue->tail_, memory_order_relaxed) != ticket ||
+			    weft_cpu_rest_behind_(&queue->full_at_, ticket))
+				continue;
+			return 0;
 		}
 		for (ready = 1; ready < count; ready++) {
 			uint64_t next = ticket + 2 * ready;
@@ -242,12 +252,13 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 			    weft_mpmc_queue_empty_turn_(queue, next))
 				break;
 		}
+		weft_cpu_prefetch_to_write_(weft_mpmc_queue_slot_(
+			queue, ticket + WEFT_MPMC_QUEUE_AHEAD_, element_size));
 		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
 		weft_cpu_yield_line_();
-		ticket = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 	}
 	for (i = 0;;) {
 		memcpy(slot + weft_mpmc_queue_header_(element_size),
@@ -265,24 +276,26 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *elements, size_t count,
 					     size_t element_size)
 {
-	uint64_t ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	unsigned char *slot;
+	uint64_t ticket;
 	uint32_t turn;
 	size_t ready, i;
 
 	if (count == 0)
 		return 0;
 	for (;;) {
+		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
 		/* C1 acquire, pairs with P3: the element is complete. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket) + 1)) {
-			ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-			if (ticket == expected)
-				return 0;
-			continue;
+			if (atomic_load_explicit(&queue->head_, memory_order_relaxed) != ticket ||
+			    weft_cpu_rest_behind_(&queue->empty_at_, ticket))
+				continue;
+			return 0;
 		}
 		for (ready = 1; ready < count; ready++) {
 			uint64_t next = ticket + 2 * ready;
@@ -294,12 +307,13 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 			    weft_mpmc_queue_empty_turn_(queue, next) + 1)
 				break;
 		}
+		weft_cpu_prefetch_to_write_(weft_mpmc_queue_slot_(
+			queue, ticket + WEFT_MPMC_QUEUE_AHEAD_, element_size));
 		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
 		weft_cpu_yield_line_();
-		ticket = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	}
 	for (i = 0;;) {
 		memcpy((unsigned char *)elements + i * element_size,
