@@ -52,6 +52,11 @@
 /* The most pauses of a rest; enough for the other side to get a few lines ahead. */
 #define WEFT_SPSC_QUEUE_PAUSES_ 32
 
+/* Bytes of a line as the processor moves it, and how far ahead of the producer lines are fetched.
+ */
+#define WEFT_SPSC_QUEUE_LINE_  64
+#define WEFT_SPSC_QUEUE_AHEAD_ 256
+
 /* Whether elements may be pushed. */
 enum {
 	WEFT_SPSC_QUEUE_OPEN_,
@@ -297,13 +302,50 @@ WEFT_INLINE size_t weft_spsc_queue_run_(const weft_spsc_queue *queue, uint64_t i
 	return count < to_the_end ? count : to_the_end;
 }
 
+/*
+ * Before the first element of a line is written: asks for one that the producer will come to, which
+ * the consumer, who has read it, still shares. Without it each line costs the producer a wait.
+ */
+WEFT_INLINE void weft_spsc_queue_get_ahead_(const weft_spsc_queue *queue, uint64_t tail,
+					    uint64_t room, size_t element_size)
+{
+	/* Larger elements are lines in a row, which the processor expects. */
+	if (element_size > WEFT_SPSC_QUEUE_LINE_)
+		return;
+
+	uint32_t in_line = (uint32_t)((tail & queue->mask_) * element_size) % WEFT_SPSC_QUEUE_LINE_;
+	uint32_t ahead = WEFT_SPSC_QUEUE_AHEAD_ / (uint32_t)element_size;
+
+	if (in_line < element_size && room > ahead)
+		weft_cpu_prefetch_to_write_(
+			weft_spsc_queue_slot_(queue, tail + ahead, element_size));
+}
+
+/* The same for a run: as many lines as it fills. */
+WEFT_INLINE void weft_spsc_queue_run_ahead_(const weft_spsc_queue *queue, uint64_t tail,
+					    size_t count, uint64_t room, size_t element_size)
+{
+	if (element_size > WEFT_SPSC_QUEUE_LINE_)
+		return;
+
+	size_t ahead = WEFT_SPSC_QUEUE_AHEAD_ / element_size;
+	size_t line = WEFT_SPSC_QUEUE_LINE_ / element_size;
+
+	for (size_t i = 0; i < count && room > i + ahead; i += line)
+		weft_cpu_prefetch_to_write_(
+			weft_spsc_queue_slot_(queue, tail + i + ahead, element_size));
+}
+
 WEFT_INLINE bool weft_spsc_queue_push_core_(weft_spsc_queue *queue, const void *element,
 					    size_t element_size)
 {
 	uint64_t tail = weft_spsc_queue_own_tail_(queue);
 
-	if (weft_spsc_queue_room_(queue, tail, 1) == 0)
+	uint64_t room = weft_spsc_queue_room_(queue, tail, 1);
+
+	if (room == 0)
 		return false;
+	weft_spsc_queue_get_ahead_(queue, tail, room, element_size);
 	memcpy(weft_spsc_queue_slot_(queue, tail, element_size), element, element_size);
 	weft_spsc_queue_publish_(queue, tail + 1);
 	return true;
@@ -334,6 +376,7 @@ WEFT_INLINE size_t weft_spsc_queue_push_run_(weft_spsc_queue *queue, const void 
 
 	size_t first = weft_spsc_queue_run_(queue, tail, count);
 
+	weft_spsc_queue_run_ahead_(queue, tail, count, room, element_size);
 	memcpy(weft_spsc_queue_slot_(queue, tail, element_size), elements, first * element_size);
 	if (first < count)
 		memcpy(queue->slots_, (const unsigned char *)elements + first * element_size,
