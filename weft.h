@@ -16,6 +16,8 @@
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpsc_queue.h>
 #include <weft/lockfree/per_cpu.h>
+#include <weft/lockfree/rcu_ptr.h>
+#include <weft/lockfree/reclaim.h>
 #include <weft/lockfree/seqlock.h>
 #include <weft/lockfree/spsc_queue.h>
 #include <weft/lockfree/stack.h>

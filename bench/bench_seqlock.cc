@@ -7,10 +7,9 @@
  * The time is CPU time per read, of all readers together.
  */
 
-#include <pthread.h>
-
 #include <weft/lockfree/seqlock.h>
 
+#include "baseline/reader_locks.h"
 #include "harness.h"
 #include "registry.h"
 #include "snapshot_scenarios.h"
@@ -47,47 +46,25 @@ class seqlock
 	seqlock_of_snapshot lock_;
 };
 
-class behind_mutex
+template <class Lock> class behind_lock
 {
       public:
 	void read(snapshot &value)
 	{
-		pthread_mutex_lock(&mutex_);
+		lock_.enter();
 		value = value_;
-		pthread_mutex_unlock(&mutex_);
+		lock_.exit();
 	}
 
 	void write(const snapshot &value)
 	{
-		pthread_mutex_lock(&mutex_);
+		lock_.exclude();
 		value_ = value;
-		pthread_mutex_unlock(&mutex_);
+		lock_.admit();
 	}
 
       private:
-	WEFT_LINE_ALIGNED pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-	snapshot value_ = {};
-};
-
-class behind_rwlock
-{
-      public:
-	void read(snapshot &value)
-	{
-		pthread_rwlock_rdlock(&lock_);
-		value = value_;
-		pthread_rwlock_unlock(&lock_);
-	}
-
-	void write(const snapshot &value)
-	{
-		pthread_rwlock_wrlock(&lock_);
-		value_ = value;
-		pthread_rwlock_unlock(&lock_);
-	}
-
-      private:
-	WEFT_LINE_ALIGNED pthread_rwlock_t lock_ = PTHREAD_RWLOCK_INITIALIZER;
+	Lock lock_;
 	snapshot value_ = {};
 };
 
@@ -96,8 +73,8 @@ class behind_rwlock
 void add_seqlock()
 {
 	add_snapshot<seqlock>("seqlock", "weft", role::weft);
-	add_snapshot<behind_mutex>("seqlock", "mutex", role::baseline);
-	add_snapshot<behind_rwlock>("seqlock", "rwlock", role::baseline);
+	add_snapshot<behind_lock<mutex_lock>>("seqlock", "mutex", role::baseline);
+	add_snapshot<behind_lock<rw_lock>>("seqlock", "rwlock", role::baseline);
 }
 
 } // namespace bench

@@ -65,6 +65,7 @@ void add_spsc_queue();
 void add_stack();
 void add_deque();
 void add_counter();
+void add_rcu_ptr();
 void add_seqlock();
 void add_park();
 void add_eventcount();

@@ -354,6 +354,7 @@ try {
 	bench::add_stack();
 	bench::add_deque();
 	bench::add_counter();
+	bench::add_rcu_ptr();
 	bench::add_seqlock();
 	bench::add_park();
 	bench::add_eventcount();

@@ -24,15 +24,19 @@ PROGRAMS = ('tools', 'bench', 'examples')
 # A pattern of includes, and the only paths of the library that may have it.
 DOORS = [
     ('hwloc', r'hwloc', r'affinity/'),
-    ('liburcu', r'(urcu|rcu)\b', r'lockfree/reclaim'),
+    ('liburcu', r'(urcu|rcu)\b', r'lockfree/reclaim_urcu\.c'),
     ('jemalloc', r'jemalloc', r'affinity/memory'),
     ('threads and system calls', r'(pthread|threads|semaphore|sys/syscall|sys/mman|linux/futex|'
-     r'poll|sys/epoll|sys/select)\.h', r'(affinity|sync|pool|ipc|io)/'),
+     r'poll|sys/epoll|sys/select)\.h', r'(affinity|sync|pool|ipc|io)/|lockfree/reclaim_urcu\.c'),
 ]
 # The same for the functions that are called.
 CALLS = [
     ('system calls and pthreads', r'syscall|pthread_\w+|mmap|futex\w*',
-     r'(affinity|sync|pool|ipc|io)/'),
+     r'(affinity|sync|pool|ipc|io)/|lockfree/reclaim_urcu\.c'),
+    ('what waits in liburcu', r'\w*synchronize_rcu\w*|\w*rcu_(?:barrier|defer\w*)|\w*call_rcu\w*',
+     r'lockfree/reclaim_urcu\.c'),
+    ('a grace period slept through', r'weft_reclaim_(?:synchronize|barrier)|weft_urcu_wait_',
+     r'lockfree/reclaim'),
     ('sleeping and yielding', r'SYS_futex\w*|__NR_futex\w*|nanosleep|clock_nanosleep|u?sleep|'
      r'sched_yield|thrd_(?:sleep|yield)|p?poll|p?select|epoll_p?wait2?|pause|sigtimedwait|'
      r'sem_(?:timed|clock)?wait|pthread_(?:mutex_(?:timed|clock)?lock|cond_\w+|rwlock_\w+|'
@@ -126,6 +130,8 @@ def self_test(tap):
     good = {
         'weft.h': '#include <weft/lockfree/base.h>\n#include <weft/sync/park.h>\n',
         'lockfree/base.h': '/* pthread_create(, #include <hwloc.h> */\n#include <stdint.h>\n',
+        'lockfree/reclaim.c': '#include <stdint.h>\n',
+        'lockfree/reclaim_urcu.c': '#include <pthread.h>\n#include <urcu/urcu-memb.h>\n',
         'affinity/plan.c': '#include <hwloc.h>\n#include <weft/lockfree/base.h>\n',
         'sync/park.h': '#include <linux/futex.h>\nvoid f(void) { syscall(SYS_futex, 0); }\n',
         'pool/pool.c': '#include "../sync/park.h"\nvoid f(void) { pthread_create(0); }\n',
@@ -139,7 +145,11 @@ def self_test(tap):
         ('tools/weft.c', '#include "../pool/pool.h"\n', 'not an installed header'),
         ('sync/park.h', '#include <weft/sync/inner.h>\n', 'is not installed'),
         ('pool/pool.c', '#include <hwloc/linux.h>\n', 'hwloc/linux.h is for affinity/ only'),
-        ('lockfree/base.h', '#include <urcu/uatomic.h>\n', 'for lockfree/reclaim only'),
+        ('lockfree/base.h', '#include <urcu/uatomic.h>\n', 'for lockfree/reclaim_urcu'),
+        ('lockfree/reclaim.c', '#include <urcu/uatomic.h>\n', 'for lockfree/reclaim_urcu'),
+        ('lockfree/reclaim.c', '#include <pthread.h>\n', 'pthread.h is for'),
+        ('lockfree/reclaim_urcu.c', 'void g(void) { pthread_mutex_lock(0); }\n', 'sync/park only'),
+        ('pool/pool.c', 'void g(void) { weft_reclaim_barrier(); }\n', 'for lockfree/reclaim only'),
         ('affinity/plan.c', '#include <jemalloc/jemalloc.h>\n', 'for affinity/memory only'),
         ('lockfree/base.h', '#include <pthread.h>\n', 'pthread.h is for'),
         ('lockfree/base.h', 'void g(void) { pthread_self(); }\n', 'pthread_self is for'),

@@ -75,6 +75,8 @@ the inbox is closed'
     call hand_over
     point 'hand_over' prints 'nobody plays yet
 the ball was hit 2000 times'
+    call live_settings
+    point 'live_settings' prints 'version 1000, 0 requests saw something else'
     call price_board
     point 'price_board' prints '200000 trades, the last at 1003/1005, every quote was whole'
     call tasks

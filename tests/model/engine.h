@@ -16,6 +16,7 @@
  *   engine_search.c   threads, and the choice of who runs next
  *   engine_states.c   which states have been seen
  *   engine_fiber.c    switching stacks
+ *   engine_thread_local.c  their thread-local variables
  *   engine_trace.c    the report of a failure
  *   engine_weaken.c   an order that is taken to be weaker
  *   engine_main.c     command line and results
@@ -289,6 +290,13 @@ void engine_fiber_switch(void **from, void *to);
  * start of the program, and what they do instead. False when it is something else. */
 bool engine_weaken(const char *text);
 int engine_weakened(int order, const void *pc, bool failure);
+
+/* engine_thread_local.c */
+void engine_thread_local_create(int thread);
+/* The thread's variables take their place, and are kept when it is another thread's turn. */
+void engine_thread_local_enter(int thread);
+void engine_thread_local_leave(int thread);
+bool engine_thread_local_contains(uintptr_t address);
 
 /* engine_trace.c */
 struct engine_event {

@@ -154,7 +154,7 @@ void engine_plain(uintptr_t address, size_t size, bool is_write, const void *pc)
 {
 	struct record record = {.pc = pc, .is_write = is_write};
 
-	if (size == 0)
+	if (size == 0 || engine_thread_local_contains(address))
 		return;
 	engine_heap_check(address, size, pc);
 	if (engine.thread_count > 1)

@@ -62,6 +62,8 @@ static void switch_to(int to)
 	if (to == from)
 		return;
 	engine.self = to;
+	engine_thread_local_leave(from);
+	engine_thread_local_enter(to);
 	engine_fiber_switch(&engine.threads[from].context, engine.threads[to].context);
 }
 
@@ -397,6 +399,7 @@ static struct engine_thread *thread_create(int index, void (*function)(void *), 
 	engine_view_reset(&thread->now);
 	engine_view_reset(&thread->acquired);
 	engine_view_reset(&thread->released);
+	engine_thread_local_create(index);
 	thread->context = engine_fiber_create(thread->stack, ENGINE_STACK_SIZE, thread_entry);
 	return thread;
 }
@@ -497,6 +500,7 @@ static void execute(void)
 	first->now.clock[0] = 1;
 	engine.inside = true;
 	engine.running = true;
+	engine_thread_local_enter(0);
 	engine_fiber_switch(&engine.home, first->context);
 	engine.running = false;
 	engine.inside = false;

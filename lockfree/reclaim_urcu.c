@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reclaim_urcu.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/membarrier.h>
+#include <urcu/static/urcu-memb.h>
+#include <urcu/static/urcu-qsbr.h>
+#include <urcu/urcu-memb.h>
+#include <urcu/urcu-qsbr.h>
+
+#include "reclaim_thread.h"
+
+/*
+ * The small functions of liburcu are inlined from its headers, as they may be. They look at memory
+ * that is volatile, not atomic; so, like liburcu itself, this file is not compiled for a sanitizer
+ * (meson.build). What weft relies on is in reclaim.c, which is.
+ */
+
+/* Its value is set in every thread that is registered: its destructor runs when the thread ends. */
+static pthread_key_t key;
+static bool has_key;
+/* The process is a child: liburcu's lists name threads that are not here, in memory that is used
+ * for other things, so it is left alone from then on. */
+static bool forked;
+
+/* This thread has called urcu_memb_read_lock, or is about to: a handler that comes in between has a
+ * barrier of its own, and its section is seen by the words of reclaim.c alone. */
+static __thread bool is_locked;
+
+static void thread_ends(void *unused)
+{
+	(void)unused;
+	weft_reclaim_thread_ends_();
+}
+
+static void after_fork(void)
+{
+	forked = true;
+	weft_reclaim_forked_();
+}
+
+/* Before main, so that no thread has to ask whether it is done. */
+static void __attribute__((constructor)) prepare(void)
+{
+	has_key = pthread_key_create(&key, thread_ends) == 0;
+	/* Without it a child has sections that nobody ends: then there is no key either. */
+	if (has_key && pthread_atfork(NULL, NULL, after_fork) != 0) {
+		pthread_key_delete(key);
+		has_key = false;
+	}
+}
+
+bool weft_urcu_register_(void)
+{
+	if (!has_key || pthread_setspecific(key, &key) != 0)
+		return false;
+	if (!forked)
+		urcu_memb_register_thread();
+	return true;
+}
+
+void weft_urcu_unregister_(void)
+{
+	if (!forked)
+		urcu_memb_unregister_thread();
+}
+
+void weft_urcu_enter_(void)
+{
+	if (forked || is_locked) {
+		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
+		atomic_thread_fence(memory_order_seq_cst);
+		return;
+	}
+	is_locked = true;
+	_urcu_memb_read_lock();
+}
+
+void weft_urcu_exit_(void)
+{
+	if (!is_locked)
+		return;
+	is_locked = false;
+	if (!forked)
+		_urcu_memb_read_unlock();
+}
+
+void weft_urcu_worker_register_(void)
+{
+	if (!forked)
+		urcu_qsbr_register_thread();
+	/* A2 seq_cst, pairs with A4: as A1. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void weft_urcu_worker_unregister_(void)
+{
+	if (!forked)
+		urcu_qsbr_unregister_thread();
+}
+
+void weft_urcu_worker_quiescent_(void)
+{
+	if (!forked)
+		_urcu_qsbr_quiescent_state();
+}
+
+void weft_urcu_worker_online_(void)
+{
+	if (forked)
+		/* A3 seq_cst, pairs with A4: as A1. */
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		_urcu_qsbr_thread_online();
+}
+
+void weft_urcu_worker_offline_(void)
+{
+	if (!forked)
+		_urcu_qsbr_thread_offline();
+}
+
+void weft_urcu_fence_all_(void)
+{
+	/* liburcu has registered the process for the first one. It fails where there is none; there
+	 * liburcu uses the second one, or if that fails too, its sections have barriers. */
+	if (!forked && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) != 0)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
+	/* A4 seq_cst, pairs with A1, A2, A3, reclaim:U1: as A1, for those with such fences. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void weft_urcu_wait_(void)
+{
+	if (forked)
+		return;
+	urcu_memb_synchronize_rcu();
+	urcu_qsbr_synchronize_rcu();
+}
+
+int32_t weft_urcu_thread_number_(void)
+{
+	return (int32_t)syscall(SYS_gettid);
+}
