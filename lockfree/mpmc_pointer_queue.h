@@ -39,11 +39,13 @@
 
 /*
  * A ticket is kept twice as large in tail_ and head_, so that bit 0 of tail_ is free to say that
- * the queue is closed. Invariants, for a slot s = ticket modulo capacity and lap = ticket /
- * capacity, where turn(s) is the upper 16 bits of the slot: I1  turn(s) == 2 * lap      (modulo
- * 2^16) the slot is empty, its pointer bits are zero; I2  turn(s) == 2 * lap + 1  the slot is full
- * and holds the element of this ticket; I3  only the holder of the ticket writes the slot; I4 tail_
- * does not change any more once it is odd. A turn seen together with a ticket that is still current
+ * the queue is closed. Invariants, for a slot s = ticket modulo capacity, in the lap
+ * ticket / capacity, where turn(s) is the upper 16 bits of the slot:
+ *   I1  turn(s) == 2 * lap      (modulo 2^16) the slot is empty, its pointer bits are zero;
+ *   I2  turn(s) == 2 * lap + 1  the slot is full and holds the element of this ticket;
+ *   I3  only the holder of the ticket writes the slot;
+ *   I4  tail_ does not change any more once it is odd.
+ * A turn seen together with a ticket that is still current
  * cannot be one of 2^15 laps ago: a ticket counter does not pass a slot that has not been handed
  * on.
  */
@@ -102,8 +104,8 @@ WEFT_API void weft_mpmc_pointer_queue_fini(weft_mpmc_pointer_queue *queue);
 
 /*
  * Closes the queue: once this has returned no push succeeds. What was pushed is still there to be
- * popped. Closing a closed queue changes nothing. What the caller did before is seen by whoever
- * gets -EPIPE, or true from weft_mpmc_pointer_queue_is_closed.
+ * popped. Closing a closed queue changes nothing. What the first caller did before is seen by
+ * whoever gets -EPIPE, or true from weft_mpmc_pointer_queue_is_closed.
  * Threads: any. Progress: wait-free.
  */
 WEFT_API void weft_mpmc_pointer_queue_close(weft_mpmc_pointer_queue *queue);

@@ -19,7 +19,7 @@
  *     weft_mpmc_queue_init_in           one       -            no      no
  *     weft_mpmc_queue_push, try_push    any       blocking (*) no      no
  *     weft_mpmc_queue_pop, try_pop      any       blocking (*) no      no
- *     ..._try_push_batch, _pop_batch    any       blocking (*) no      no
+ *     ..._try_push_batch, try_pop_batch any       blocking (*) no      no
  *     ..._close, _is_closed             any       wait-free    no      no
  *     ..._size, _capacity, _memory_size any       wait-free    no      no
  *
@@ -28,8 +28,8 @@
  *     between ticket and release makes try_push answer "full" one lap later. So "empty" and "full"
  *     are linearizable only while no other thread is inside such a call; elements are never lost,
  *     doubled or reordered. A retry inside a call means that another thread's call succeeded.
- *     A "no" takes about a microsecond when the calls before got a few elements each, or room for a
- *     few: the call looks twice, to let the other side get ahead.
+ *     A "no" takes about a microsecond longer when only a few elements, or slots, were there since
+ *     the last "no": the call looks twice, so that the other side gets ahead.
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
  * End: a closed queue takes nothing more; what is inside is popped first, then pop says -EPIPE. It
@@ -45,9 +45,10 @@
 
 /*
  * A ticket is kept twice as large in tail_ and head_, so that bit 0 of tail_ is free to say that
- * the queue is closed. Invariants, for a slot s = ticket modulo capacity and lap = ticket /
- * capacity: I1  turn(s) == 2 * lap      the slot is empty and waits for the producer with this
- * ticket; I2  turn(s) == 2 * lap + 1  the slot is full and waits for the consumer with this ticket;
+ * the queue is closed. Invariants, for a slot s = ticket modulo capacity, in the lap
+ * ticket / capacity:
+ *   I1  turn(s) == 2 * lap      the slot is empty and waits for the producer with this ticket;
+ *   I2  turn(s) == 2 * lap + 1  the slot is full and waits for the consumer with this ticket;
  *   I3  a turn only grows (modulo 2^32), and only the holder of the ticket moves it;
  *   I4  head_ <= tail_ <= head_ + capacity, as tickets, when no call is under way;
  *   I5  tail_ does not change any more once it is odd.
@@ -111,8 +112,8 @@ WEFT_API void weft_mpmc_queue_fini(weft_mpmc_queue *queue);
 
 /*
  * Closes the queue: once this has returned no push succeeds. What was pushed is still there to be
- * popped. Closing a closed queue changes nothing. What the caller did before is seen by whoever
- * gets -EPIPE, or true from weft_mpmc_queue_is_closed.
+ * popped. Closing a closed queue changes nothing. What the first caller did before is seen by
+ * whoever gets -EPIPE, or true from weft_mpmc_queue_is_closed.
  * Threads: any. Progress: wait-free.
  */
 WEFT_API void weft_mpmc_queue_close(weft_mpmc_queue *queue);

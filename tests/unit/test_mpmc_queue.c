@@ -210,6 +210,26 @@ static void batch_ends_at_a_stopped_thread(void **state)
 	weft_mpmc_queue_fini(&queue);
 }
 
+/* Only a few slots since the last time: not none, not one, not many. Tickets count twice. */
+static void looks_twice_at_the_heels(void **state)
+{
+	static const struct {
+		uint64_t ticket;
+		bool twice;
+	} looks[] = {{0, false},  {2, false},   {6, true},   {6, false},
+		     {132, true}, {260, false}, {264, true}, {266, false}};
+	WEFT_ATOMIC(uint64_t) last;
+
+	(void)state;
+	/* Also where the tickets start again from 0. */
+	for (uint64_t start = 0; start < 400; start += 2) {
+		atomic_init(&last, 0 - start);
+		for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
+			assert_int_equal(weft_cpu_rest_behind_(&last, looks[i].ticket - start),
+					 looks[i].twice);
+	}
+}
+
 int main(void)
 {
 	static const size_t sizes[] = {1, 3, 4, 5, 8, 24, ELEMENT_MAX};
@@ -228,6 +248,7 @@ int main(void)
 		cmocka_unit_test(stopped_producer_delays_its_slot),
 		cmocka_unit_test(stopped_consumer_keeps_its_slot),
 		cmocka_unit_test(batch_ends_at_a_stopped_thread),
+		cmocka_unit_test(looks_twice_at_the_heels),
 	};
 
 	return fifo_contract_run(kinds, tests, sizeof(tests) / sizeof(tests[0]));
