@@ -36,8 +36,6 @@ enum {
 	/* Functions that one call runs. More than are retired between two looks, so that the work
 	 * is done at last. */
 	CALLS_AT_ONCE = 128,
-	/* How often a worker does that before it sleeps. */
-	POLLS_BEFORE_SLEEP = 16,
 };
 
 __thread __attribute__((tls_model("initial-exec"))) weft_reclaim_self weft_reclaim_self_;
@@ -248,13 +246,7 @@ static void go_on_reading(weft_reclaim_self *self)
 
 void weft_reclaim_worker_parks_(void)
 {
-	weft_reclaim_self *self = &weft_reclaim_self_;
-
-	if (!is_idle_worker(self))
-		return;
-	for (int i = 0; i < POLLS_BEFORE_SLEEP && weft_reclaim_poll() > 0; i++)
-		;
-	stop_reading(self);
+	stop_reading(&weft_reclaim_self_);
 }
 
 void weft_reclaim_worker_wakes_(void)
@@ -539,7 +531,10 @@ int weft_reclaim_synchronize(void)
 
 	/* liburcu does the waiting, but does not know threads without a name, and does not tell the
 	 * compiler, or a sanitizer, what it has waited for. So the words decide. */
+	/* relaxed: workers look again and again. */
+	atomic_fetch_add_explicit(&all->sleepers, 1, memory_order_relaxed);
 	weft_urcu_wait_();
+	atomic_fetch_sub_explicit(&all->sleepers, 1, memory_order_relaxed);
 	while (!is_over(newest))
 		weft_cpu_yield_line_();
 	go_on_reading(self);
@@ -663,6 +658,7 @@ void weft_reclaim_forked_(void)
 			atomic_store_explicit(&record->used, false, memory_order_relaxed);
 	}
 	atomic_store_explicit(&all->unnamed, self->unnamed_ ? 1 : 0, memory_order_relaxed);
+	atomic_store_explicit(&all->sleepers, 0, memory_order_relaxed);
 	if (self->collecting_)
 		return;
 	atomic_store_explicit(&all->collecting, 0, memory_order_relaxed);

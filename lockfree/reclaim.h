@@ -60,6 +60,9 @@
  * what was retired before is freed in the child as well, but for what was just being freed. In the
  * child sections cost a barrier each, and synchronize and barrier spin in place of sleeping.
  *
+ * A program that uses liburcu itself registers its threads, for the memb flavour, before they come
+ * here first, and unregisters none of them before it ends.
+ *
  * All this is one thing per process. Memory: 384 bytes for each thread that there is at once.
  */
 

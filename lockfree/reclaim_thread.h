@@ -13,7 +13,7 @@
  */
 void weft_reclaim_worker_begins_(void);
 void weft_reclaim_worker_ends_(void);
-/* Also does what work there is. Inside a section the worker goes on reading. */
+/* Inside a section the worker goes on reading. */
 void weft_reclaim_worker_parks_(void);
 void weft_reclaim_worker_wakes_(void);
 
@@ -67,6 +67,8 @@ enum {
 typedef struct weft_reclaim_state_ {
 	/* The newest grace period; the first one is 1, so that 0 is none. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) epoch;
+	/* How many threads sleep in liburcu, which workers then have to tell. */
+	WEFT_ATOMIC(uint64_t) sleepers;
 	/* All records but `common`, newest first. */
 	WEFT_ATOMIC(weft_reclaim_record_ *) records;
 	WEFT_ATOMIC(uint64_t) limit_objects;
@@ -86,6 +88,19 @@ typedef struct weft_reclaim_state_ {
 	WEFT_ATOMIC(uint64_t) freed_bytes;
 } weft_reclaim_state_;
 
-extern weft_reclaim_state_ weft_reclaim_all_;
+extern weft_reclaim_state_ weft_reclaim_all_ __attribute__((visibility("hidden")));
+
+/* weft_reclaim_quiescent for a worker between two tasks: as quick as a look can be. */
+WEFT_INLINE void weft_reclaim_between_tasks_(void)
+{
+	const weft_reclaim_record_ *record = weft_reclaim_self_.record_;
+
+	/* relaxed: a hint; what is not seen now is seen after the next task, and E3 acquires. */
+	if (record != NULL &&
+	    (atomic_load_explicit(&weft_reclaim_all_.epoch, memory_order_relaxed) !=
+		     atomic_load_explicit(&record->epoch, memory_order_relaxed) ||
+	     atomic_load_explicit(&weft_reclaim_all_.sleepers, memory_order_relaxed) != 0))
+		weft_reclaim_quiescent();
+}
 
 #endif

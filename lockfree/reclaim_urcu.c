@@ -30,6 +30,8 @@ static bool forked;
 /* This thread has called urcu_memb_read_lock, or is about to: a handler that comes in between has a
  * barrier of its own, and its section is seen by the words of reclaim.c alone. */
 static __thread bool is_locked;
+/* This thread was registered here. */
+static __thread bool is_registered;
 
 static void thread_ends(void *unused)
 {
@@ -58,15 +60,19 @@ bool weft_urcu_register_(void)
 {
 	if (!has_key || pthread_setspecific(key, &key) != 0)
 		return false;
-	if (!forked)
+	/* A thread that uses liburcu by itself has done so. */
+	if (!forked && !URCU_TLS(urcu_memb_reader).registered) {
 		urcu_memb_register_thread();
+		is_registered = true;
+	}
 	return true;
 }
 
 void weft_urcu_unregister_(void)
 {
-	if (!forked)
+	if (!forked && is_registered)
 		urcu_memb_unregister_thread();
+	is_registered = false;
 }
 
 void weft_urcu_enter_(void)

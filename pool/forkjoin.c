@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <weft/lockfree/reclaim.h>
+
 #include "worker.h"
 
 /*
@@ -260,10 +262,11 @@ static void wait_for_thief(weft_fork_level_ *level, weft_fork at)
 			spin_end = weft_after(spin_ns);
 		} else if (weft_now() < spin_end) {
 			weft_cpu_relax();
+			weft_reclaim_quiescent();
 		} else if (weft_fork_slot_await(at.head_)) {
 			weft_counter_increment(&self->pool->parked);
 			while (weft_fork_slot_thief(at.head_) != WEFT_FORK_DONE_)
-				weft_parker_park(&self->parker, 0, WEFT_FOREVER);
+				weft_worker_park_(self, WEFT_FOREVER);
 			return;
 		}
 	}

@@ -4,6 +4,8 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include <weft/lockfree/reclaim_thread.h>
+
 /*
  * How workers sleep and are woken.
  *
@@ -299,6 +301,7 @@ static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_
 
 		if (task != NULL || (waited == NULL && phase_of(self->pool) != WEFT_POOL_OPEN_))
 			return task;
+		weft_reclaim_quiescent();
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
 			weft_cpu_relax();
 	} while (weft_now() < end);
@@ -340,6 +343,13 @@ static weft_task *become_quiet(weft_worker_ *self)
 	return NULL;
 }
 
+void weft_worker_park_(weft_worker_ *self, weft_deadline deadline)
+{
+	weft_reclaim_worker_parks_();
+	weft_parker_park(&self->parker, 0, deadline);
+	weft_reclaim_worker_wakes_();
+}
+
 /*
  * Sleeps until chosen for work, or until idle is over. On entry and on return the worker counts as
  * a searcher.
@@ -358,7 +368,7 @@ static void doze(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
 	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
 	if (!work_is_visible(pool) && !idle_is_over(self, waited, deadline)) {
 		weft_counter_increment(&pool->parked);
-		weft_parker_park(&self->parker, 0, deadline);
+		weft_worker_park_(self, deadline);
 	}
 	/* Who chose us has counted us as a searcher. If its unpark is still to come, the next
 	 * sleep will end early, which does no harm. */
@@ -377,6 +387,11 @@ static weft_task *rest(weft_worker_ *self, weft_task *waited, weft_deadline dead
 	begin_search(pool);
 	while ((task = look_around(self, waited, deadline)) == NULL &&
 	       !idle_is_over(self, waited, deadline)) {
+		/* With nothing else to do, free what was retired. That may submit tasks, so it
+		 * comes before this worker is quiet or idle. */
+		if (weft_reclaim_poll() > 0)
+			continue;
+
 		bool closing = waited == NULL && phase_of(pool) != WEFT_POOL_OPEN_;
 
 		if (closing && (task = become_quiet(self)) != NULL)
@@ -581,6 +596,7 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 			other = rest(self, task, deadline);
 		if (other != NULL)
 			run(self, other);
+		weft_reclaim_between_tasks_();
 	}
 	return result;
 }
@@ -610,9 +626,14 @@ void *weft_worker_main_(void *worker)
 	weft_task *task;
 
 	weft_worker_current_ = self;
+	weft_reclaim_worker_begins_();
 	settle(self);
-	while ((task = find_task(self)) != NULL || (task = rest(self, NULL, WEFT_FOREVER)) != NULL)
+	while ((task = find_task(self)) != NULL ||
+	       (task = rest(self, NULL, WEFT_FOREVER)) != NULL) {
 		run(self, task);
+		weft_reclaim_between_tasks_();
+	}
+	weft_reclaim_worker_ends_();
 	weft_worker_current_ = NULL;
 	/* A3 acq_rel, pairs with A3, pool:A4: all that the workers did is done. */
 	if (atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_acq_rel) == 1)

@@ -119,6 +119,9 @@ extern _Thread_local weft_worker_ *weft_worker_current_
 /* A thread's whole life as a worker; the argument is its weft_worker_. */
 void *weft_worker_main_(void *worker);
 
+/* Sleeps until there is a token for this worker, or the deadline; it reads nothing meanwhile. */
+void weft_worker_park_(weft_worker_ *self, weft_deadline deadline);
+
 /* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
 int weft_worker_send_(weft_pool *pool, weft_task *task);
 

@@ -110,7 +110,7 @@ static void work(void *unused)
 	(void)unused;
 	weft_reclaim_worker_begins_();
 	look();
-	weft_reclaim_quiescent();
+	weft_reclaim_between_tasks_();
 	look();
 	reclaim_scenario_thread_ends();
 }

@@ -528,8 +528,9 @@ static void fork_inside_a_section(void **state)
 	retire_piece(1);
 	child = fork();
 	if (child == 0) {
-		bool held = weft_reclaim_poll() == 0 && weft_reclaim_poll() == 0;
+		bool held = weft_reclaim_poll() == 0;
 
+		held &= weft_reclaim_poll() == 0;
 		weft_reclaim_exit();
 		_exit(held && weft_reclaim_barrier() == 0 && freed == 1 ? 0 : 1);
 	}
