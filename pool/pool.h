@@ -11,6 +11,10 @@
  * With nothing to do it looks around for a short while and then sleeps: an idle pool uses no CPU.
  * Handing over a task wakes one worker, and only when no worker is looking around already.
  *
+ * Workers are readers of reclaim.h, for whom a section costs next to nothing. Between tasks and
+ * while it sleeps a worker holds nothing; a task that runs for long says weft_reclaim_quiescent.
+ * What was retired is freed by workers that have nothing else to do.
+ *
  * When not to use it: for work that blocks in the kernel for long (it holds a worker; give it
  * threads of its own), or for a single background thread.
  *

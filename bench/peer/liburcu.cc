@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* liburcu, the memb flavour as its users have it: sections are inlined, call_rcu frees. */
+
+#include <memory>
+
+#include "../retire_scenarios.h"
+#include "../snapshot_scenarios.h"
+#include "peer_list.h"
+
+#define _LGPL_SOURCE
+#include <urcu/urcu-memb.h>
+
+namespace bench
+{
+
+namespace
+{
+
+/* weft registers each thread that opens a section; so there is one registration for both. */
+void register_thread()
+{
+	thread_local bool done = [] {
+		weft_reclaim_enter();
+		weft_reclaim_exit();
+		return true;
+	}();
+
+	(void)done;
+}
+
+class by_call_rcu
+{
+      public:
+	by_call_rcu() = default;
+	by_call_rcu(const by_call_rcu &) = delete;
+
+	~by_call_rcu()
+	{
+		delete pointer_.load();
+		urcu_memb_barrier();
+	}
+
+	void read(snapshot &value) const
+	{
+		register_thread();
+		urcu_memb_read_lock();
+		value = pointer_.load(std::memory_order_consume)->value;
+		urcu_memb_read_unlock();
+	}
+
+	void write(const snapshot &value)
+	{
+		auto *old = pointer_.exchange(new node{{}, value}, std::memory_order_acq_rel);
+
+		register_thread();
+		urcu_memb_call_rcu(&old->head,
+				   [](rcu_head *head) { delete reinterpret_cast<node *>(head); });
+	}
+
+      private:
+	struct node {
+		rcu_head head;
+		snapshot value;
+	};
+
+	WEFT_LINE_ALIGNED std::atomic<node *> pointer_{new node()};
+};
+
+class retire_by_call_rcu
+{
+      public:
+	static void retire(retired_piece *piece)
+	{
+		register_thread();
+		urcu_memb_call_rcu(reinterpret_cast<rcu_head *>(piece),
+				   [](rcu_head *head) { free(head); });
+	}
+
+	static void finish()
+	{
+		urcu_memb_barrier();
+	}
+};
+
+} // namespace
+
+void add_peer_liburcu()
+{
+	add_snapshot<by_call_rcu>("rcu_ptr", "urcu_memb", role::peer);
+	add_retire<retire_by_call_rcu>("rcu_ptr", "call_rcu", role::peer);
+}
+
+} // namespace bench
