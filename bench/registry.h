@@ -67,6 +67,7 @@ void add_deque();
 void add_counter();
 void add_rcu_ptr();
 void add_seqlock();
+void add_object_pool();
 void add_park();
 void add_eventcount();
 void add_pool();

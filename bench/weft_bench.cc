@@ -356,6 +356,7 @@ try {
 	bench::add_counter();
 	bench::add_rcu_ptr();
 	bench::add_seqlock();
+	bench::add_object_pool();
 	bench::add_park();
 	bench::add_eventcount();
 	bench::add_pool();

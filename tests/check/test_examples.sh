@@ -68,6 +68,9 @@ the shop is closed'
     call inbox
     point 'inbox' prints '4000 messages, 0 out of order
 the inbox is closed'
+    call object_cache
+    point 'object_cache' prints '100000 requests, sum 5000050000
+1000 objects, 0 in use'
     call tree_walk
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer

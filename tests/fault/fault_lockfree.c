@@ -16,6 +16,7 @@
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/object_pool.h>
 #include <weft/lockfree/spsc_queue.h>
 
 #include "../fifo.h"
@@ -124,6 +125,34 @@ static void counter_without_memory(void **state)
 {
 	(void)state;
 	assert_true(fail_alloc_each(make_one_counter, NULL) > 0);
+}
+
+/* Two chunks; when one cannot be had, all goes on with the next attempt. */
+static int make_objects(void *context)
+{
+	static const weft_object_pool zeroed;
+	const weft_object_pool_options options = {.object_size = 64};
+	weft_object_pool pool;
+
+	(void)context;
+	memset((void *)&pool, 0xa5, sizeof(pool));
+	int error = weft_object_pool_init(&pool, &options);
+
+	if (error != 0) {
+		assert_memory_equal(&pool, &zeroed, sizeof(pool));
+	} else {
+		error = weft_object_pool_reserve(&pool, 2000);
+		assert_int_equal(weft_object_pool_reserve(&pool, 2000), 0);
+	}
+	weft_object_pool_fini(&pool);
+	return error;
+}
+
+static void object_pool_without_memory(void **state)
+{
+	(void)state;
+	/* The lists; for each chunk what is known of it, and itself. */
+	assert_int_equal(fail_alloc_each(make_objects, NULL), 5);
 }
 
 /* Each of the two pushes, in turn. */
@@ -314,6 +343,27 @@ static void counter_does_not_allocate(void **state)
 	weft_counter_fini(&counter);
 }
 
+static void object_pool_does_not_allocate(void **state)
+{
+	const weft_object_pool_options options = {.object_size = 64};
+	void *objects[1000];
+	weft_object_pool pool;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_object_pool_init(&pool, &options), 0);
+	assert_int_equal(weft_object_pool_reserve(&pool, 1000), 0);
+	begin_to_count();
+	for (int lap = 0; lap < LAPS / 100; lap++) {
+		for (int i = 0; i < 1000; i++)
+			assert_non_null(objects[i] = weft_object_pool_alloc(&pool));
+		for (int i = 0; i < 1000; i++)
+			weft_object_pool_free(&pool, objects[i]);
+	}
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_object_pool_fini(&pool);
+}
+
 static struct CMUnitTest fifo_test(const char *name, CMUnitTestFunction test, const fifo *kind)
 {
 	return (struct CMUnitTest){name, test, NULL, NULL, (void *)(uintptr_t)kind};
@@ -355,6 +405,8 @@ int main(void)
 			  fifo_in_memory_does_not_allocate, &fifo_mpmc_pointer_queue),
 		cmocka_unit_test(deque_does_not_allocate),
 		cmocka_unit_test(counter_does_not_allocate),
+		cmocka_unit_test(object_pool_without_memory),
+		cmocka_unit_test(object_pool_does_not_allocate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,16 +15,16 @@ int __wrap_sched_getcpu(void);
 long __wrap_sysconf(int name);
 long __real_sysconf(int name);
 
-static int current;
+static int current[ENGINE_THREADS];
 
 void model_run_on(int cpu)
 {
-	current = cpu;
+	current[engine.self] = cpu;
 }
 
 int __wrap_sched_getcpu(void)
 {
-	return current;
+	return current[engine.self];
 }
 
 long __wrap_sysconf(int name)

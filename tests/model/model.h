@@ -83,8 +83,8 @@ int model_frozen(void);
 int model_choose(int count);
 
 /*
- * The machine has two CPUs. Says which of them, 0 or 1, the calling thread is on in its next call
- * that asks, and only there: others say where they are as well.
+ * The machine has two CPUs. Says which of them, 0 or 1, the calling thread is on from now on. Each
+ * thread that is asked has to say it first, in every execution anew.
  */
 void model_run_on(int cpu);
 

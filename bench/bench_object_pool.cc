@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * object_pool: objects of 64 bytes, against malloc as this program is linked, and against a free
+ * list behind a mutex.
+ *
+ * Every object is written to when it is allocated and looked at when it is freed.
+ */
+
+#include <array>
+#include <cstdlib>
+#include <new>
+
+#include <weft/lockfree/object_pool.h>
+#include <weft/lockfree/spsc_queue.h>
+
+#include "baseline/mutex_free_list.h"
+#include "harness.h"
+#include "registry.h"
+
+namespace bench
+{
+
+namespace
+{
+
+struct object {
+	uint64_t mark;
+	uint64_t rest[7];
+};
+
+class pooled
+{
+      public:
+	pooled()
+	{
+		weft_object_pool_options options = {};
+
+		options.object_size = sizeof(object);
+		if (weft_object_pool_init(&pool_, &options) != 0)
+			throw std::bad_alloc();
+	}
+
+	pooled(const pooled &) = delete;
+
+	~pooled()
+	{
+		weft_object_pool_fini(&pool_);
+	}
+
+	void *alloc()
+	{
+		return weft_object_pool_alloc(&pool_);
+	}
+
+	void free(void *freed)
+	{
+		weft_object_pool_free(&pool_, freed);
+	}
+
+      private:
+	weft_object_pool pool_;
+};
+
+/* jemalloc where libweft is linked with it, else the C library's. */
+class malloced
+{
+      public:
+	void *alloc()
+	{
+		return std::malloc(sizeof(object));
+	}
+
+	void free(void *freed)
+	{
+		/* The compiler must not take the pair of calls for nothing. */
+		__asm__ __volatile__("" : : "r"(freed) : "memory");
+		std::free(freed);
+	}
+};
+
+class listed
+{
+      public:
+	void *alloc()
+	{
+		return list_.alloc();
+	}
+
+	void free(void *freed)
+	{
+		list_.free(freed);
+	}
+
+      private:
+	mutex_free_list list_{sizeof(object)};
+};
+
+template <class Allocator> object *make(Allocator &allocator, uint64_t mark)
+{
+	auto *made = static_cast<object *>(allocator.alloc());
+
+	if (made == nullptr)
+		throw std::bad_alloc();
+	made->mark = mark;
+	return made;
+}
+
+/* Returns whether it was as it was made. */
+template <class Allocator> bool drop(Allocator &allocator, object *dropped, uint64_t mark)
+{
+	bool right = dropped->mark == mark;
+
+	allocator.free(dropped);
+	return right;
+}
+
+constexpr unsigned handful = 256;
+
+/* Each thread allocates this many and then frees them, again and again; time for one of both. */
+template <class Allocator, unsigned Count> result by_itself(unsigned threads)
+{
+	Allocator allocator;
+	std::vector<tally> tallies(threads);
+
+	run_crew(threads, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
+		std::array<object *, Count> mine;
+		tally sum;
+		double start_ns = thread_cpu_ns();
+
+		do {
+			for (unsigned round = 0; round < 1024 / Count; round++) {
+				for (unsigned i = 0; i < Count; i++)
+					mine[i] = make(allocator, thread * handful + i);
+				for (unsigned i = 0; i < Count; i++)
+					sum.sum += !drop(allocator, mine[i], thread * handful + i);
+			}
+			sum.count += 1024 / Count * Count;
+		} while (!stop);
+		sum.ns = thread_cpu_ns() - start_ns;
+		tallies[thread] = sum;
+	});
+
+	tally sum = total(tallies, 0, threads);
+
+	if (sum.sum != 0)
+		return {.wrong = "an object was not what was made"};
+	return {.ns = sum.ns / static_cast<double>(sum.count)};
+}
+
+/*
+ * Allocated by one thread and freed by another. They go over in batches of 32 through a ring that
+ * is the same for all; its price is in the figure of each.
+ */
+template <class Allocator> result here_and_there()
+{
+	Allocator allocator;
+	weft_spsc_queue queue;
+	tally made, wrong;
+
+	if (weft_spsc_queue_init(&queue, 1024, sizeof(object *)) != 0)
+		throw std::bad_alloc();
+
+	std::atomic<bool> dry{false};
+	double ns =
+		run_crew(2, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
+			std::array<object *, 32> some;
+			patience patience;
+
+			if (thread == 0) {
+				do {
+					for (object *&each : some)
+						each = make(allocator, ++made.count);
+					for (size_t gone = 0; gone < some.size();) {
+						size_t count = weft_spsc_queue_try_push_batch(
+							&queue, &some[gone], some.size() - gone);
+
+						gone += count;
+						if (count == 0)
+							patience.failed();
+					}
+				} while (!stop);
+				dry.store(true);
+				return;
+			}
+			for (bool last = false;;) {
+				size_t count = weft_spsc_queue_try_pop_batch(&queue, some.data(),
+									     some.size());
+
+				for (size_t i = 0; i < count; i++)
+					wrong.sum += !drop(allocator, some[i], ++wrong.count);
+				if (count == 0 && last)
+					return;
+				last = count == 0 && dry.load();
+				if (count == 0 && !last)
+					patience.failed();
+			}
+		});
+
+	weft_spsc_queue_fini(&queue);
+	if (wrong.sum != 0 || wrong.count != made.count)
+		return {.wrong = "an object was not what was made"};
+	return {.ns = ns / static_cast<double>(made.count)};
+}
+
+template <class Allocator> void add_one(const std::string &name, role role)
+{
+	add("object_pool", "pair", unit::time,
+	    {name, role, [] { return by_itself<Allocator, 1>(1); }});
+	add("object_pool", "32_at_once", unit::time,
+	    {name, role, [] { return by_itself<Allocator, 32>(1); }});
+	add("object_pool", "256_at_once", unit::time,
+	    {name, role, [] { return by_itself<Allocator, 256>(1); }});
+	add("object_pool", "256_at_once_8_threads", unit::time,
+	    {name, role, [] { return by_itself<Allocator, 256>(8); }});
+	add("object_pool", "here_and_there", unit::time, {name, role, here_and_there<Allocator>});
+}
+
+} // namespace
+
+void add_object_pool()
+{
+	add_one<pooled>("weft", role::weft);
+	add_one<listed>("mutex_list", role::baseline);
+	add_one<malloced>("malloc", role::peer);
+}
+
+} // namespace bench
