@@ -10,7 +10,7 @@
 #include "fifo_scenarios.h"
 
 /* Beside the queue itself: one whose floor has to be raised soon, and one in which calls of pop (C)
- * are those of a sleeper. Made by main. */
+ * are those of a thread that was suspended in them. Made by main. */
 static fifo low_floor, sleeper;
 
 #define SHAPE(...)    (&(const struct fifo_shape){.queue = &fifo_mpmc_lockfree, __VA_ARGS__})
@@ -18,22 +18,36 @@ static fifo low_floor, sleeper;
 /* The last ticket before the lap of a full slot starts again from 0, with a capacity of 2. */
 #define LAST_LAP (((uint64_t)1 << 15) - 1)
 
-/* Where the queue of the sleeper starts, with a capacity of 2. */
+/* Where the queue of the sleeper starts, and as many tickets as its exchange comes too late. */
 #define SLEEPER_START ((uint64_t)1 << 20)
+#define LAPS_OF_2     ((uint64_t)2 << WEFT_MPMC_LOCKFREE_LAP_BITS_)
 
-/*
- * A pop that has looked at the slot of the second ticket 2^14 laps ago, saw the element 2 there,
- * and makes its exchange now.
- */
-static int pop_late(void *queue, uint64_t *value)
+/* The floor was 2^14 laps before, */
+static void start_long_ago(void *started, uint64_t ticket)
 {
-	uint64_t ticket = SLEEPER_START + 1 - ((uint64_t)2 << WEFT_MPMC_LOCKFREE_LAP_BITS_);
-	uint64_t word = weft_mpmc_lockfree_full_(queue, ticket, (void *)2);
-	uint64_t seen = word;
+	weft_mpmc_lockfree *queue = started;
 
-	if (weft_mpmc_lockfree_exchange_(queue, ticket, &seen,
-					 weft_mpmc_lockfree_free_(queue, ticket + 2)) &&
-	    !weft_mpmc_lockfree_put_back_(queue, ticket, word)) {
+	fifo_mpmc_lockfree.start_at(queue, ticket);
+	atomic_store_explicit(&queue->floor_, ticket - LAPS_OF_2, memory_order_relaxed);
+}
+
+/* and has come here before the first element did. */
+static int push_now(void *shared, uint64_t value)
+{
+	weft_mpmc_lockfree *queue = shared;
+
+	atomic_store_explicit(&queue->floor_, SLEEPER_START, memory_order_release);
+	return fifo_mpmc_lockfree.push(queue, value);
+}
+
+/* A pop that saw the element 2 in the slot of the second ticket, those 2^14 laps before. */
+static int pop_late(void *shared, uint64_t *value)
+{
+	weft_mpmc_lockfree *queue = shared;
+	uint64_t ticket = SLEEPER_START + 1 - LAPS_OF_2;
+
+	if (weft_mpmc_lockfree_take_(queue, ticket,
+				     weft_mpmc_lockfree_full_(queue, ticket, (void *)2))) {
 		*value = 2;
 		return 0;
 	}
@@ -139,13 +153,13 @@ static const struct model_scenario scenarios[] = {
 		.name = "mpmc_lockfree: a sleeper puts back what it took too early",
 		.run = fifo_scenario_linearizable,
 		.argument = SHAPE_OF(.queue = &sleeper, .capacity = 2, .ticket = SLEEPER_START,
-				     .threads = {"ppp", "C", "cc"}),
+				     .threads = {"PPP", "C", "cc"}),
 	},
 	{
 		.name = "mpmc_lockfree: a sleeper, and others are frozen",
 		.run = fifo_scenario_linearizable,
 		.argument = SHAPE_OF(.queue = &sleeper, .capacity = 2, .ticket = SLEEPER_START,
-				     .threads = {"pp", "C", "cp"}),
+				     .threads = {"PP", "C", "cp"}),
 		.stale = MODEL_NONE,
 		.freeze = true,
 	},
@@ -168,6 +182,8 @@ int main(int count, char **arguments)
 	low_floor = fifo_mpmc_lockfree;
 	low_floor.start_at = start_with_low_floor;
 	sleeper = fifo_mpmc_lockfree;
+	sleeper.start_at = start_long_ago;
+	sleeper.push = push_now;
 	sleeper.pop = pop_late;
 	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
 }
