@@ -213,7 +213,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
-		/* P1 acquire, pairs with C3: the element of the last lap was taken. */
+		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
 		word = atomic_load_explicit(slot, memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
 			/* What this call says is true only when the close is complete. */
@@ -247,7 +247,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 	}
 	for (i = 0;;) {
 		word = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
-		/* P3 release, pairs with C1, C2: publishes the pointer and what it points to. */
+		/* P3 release, pairs with C1, C2, P1: publishes what the pointer points to. */
 		atomic_store_explicit(slot, word, memory_order_release);
 		if (++i == ready)
 			return ready;
@@ -273,7 +273,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
 		full = weft_mpmc_pointer_queue_empty_(queue, ticket) + WEFT_MPMC_POINTER_TURN_;
-		/* C1 acquire, pairs with P3: what the pointer points to is complete. */
+		/* C1 acquire, pairs with P3, C3: it is complete; or head_ below is newer. */
 		word = atomic_load_explicit(slot, memory_order_acquire) ^ full;
 		/* Equal turns leave the bare pointer; anything above it means unequal. */
 		if (WEFT_UNLIKELY(word >> WEFT_MPMC_POINTER_BITS != 0)) {
@@ -304,7 +304,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 	}
 	pointers[0] = (void *)(uintptr_t)word;
 	for (i = 0;;) {
-		/* C3 release, pairs with P1, P2: the slot may be written again, one lap later. */
+		/* C3 release, pairs with P1, P2, C1: the slot may be written again. */
 		atomic_store_explicit(slot, full + WEFT_MPMC_POINTER_TURN_, memory_order_release);
 		if (++i == ready)
 			return ready;

@@ -228,7 +228,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
-		/* P1 acquire, pairs with C3: the last consumer is done with the slot. */
+		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
 			/* What this call says is true only when the close is complete. */
@@ -264,7 +264,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 	for (i = 0;;) {
 		memcpy(slot + weft_mpmc_queue_header_(element_size),
 		       (const unsigned char *)elements + i * element_size, element_size);
-		/* P3 release, pairs with C1, C2: publishes the element. */
+		/* P3 release, pairs with C1, C2, P1: publishes the element. */
 		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
 		if (++i == ready)
 			return ready;
@@ -290,7 +290,7 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
-		/* C1 acquire, pairs with P3: the element is complete. */
+		/* C1 acquire, pairs with P3, C3: it is complete; or head_ below is newer. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket) + 1)) {
 			if (atomic_load_explicit(&queue->head_, memory_order_relaxed) != ticket ||
@@ -319,7 +319,7 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 	for (i = 0;;) {
 		memcpy((unsigned char *)elements + i * element_size,
 		       slot + weft_mpmc_queue_header_(element_size), element_size);
-		/* C3 release, pairs with P1, P2: the slot may be written again, one lap later. */
+		/* C3 release, pairs with P1, P2, C1: the slot may be written again. */
 		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
 		if (++i == ready)
 			return ready;
