@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* Concurrency Kit: ck_ring, in its forms for many threads and for one on either side or on both,
- * ck_stack for many threads, and ck_epoch. */
+ * and ck_stack for many threads. */
 
 #include "../queue_scenarios.h"
-#include "../retire_scenarios.h"
 #include "../stack_scenarios.h"
 #include "peer_list.h"
 
@@ -14,7 +13,6 @@
 #define CK_F_STACK_BATCH_POP_UPMC
 #define CK_F_STACK_BATCH_POP_MPMC
 #define CK_F_STACK_PUSH_MPNC
-#include <ck_epoch.h>
 #include <ck_ring.h>
 #include <ck_stack.h>
 #undef false
@@ -93,52 +91,6 @@ class stack
       private:
 	WEFT_LINE_ALIGNED ck_stack_t stack_;
 	WEFT_LINE_ALIGNED std::vector<ck_stack_entry_t> nodes_;
-};
-
-/* Every so many pieces a thread lets ck_epoch free what it can. */
-constexpr unsigned pieces_per_poll = 64;
-
-class retire_by_epoch
-{
-      public:
-	retire_by_epoch()
-	{
-		ck_epoch_init(&epoch_);
-	}
-
-	void retire(retired_piece *piece)
-	{
-		thread_local struct {
-			const retire_by_epoch *registered = nullptr;
-			unsigned pieces = 0;
-		} mine;
-
-		if (mine.registered != this) {
-			mine.registered = this;
-			ck_epoch_register(&epoch_, record(), nullptr);
-		}
-		ck_epoch_call(record(), reinterpret_cast<ck_epoch_entry_t *>(piece),
-			      [](ck_epoch_entry_t *entry) { free(entry); });
-		if (++mine.pieces % pieces_per_poll == 0)
-			ck_epoch_poll(record());
-	}
-
-	static void finish()
-	{
-		ck_epoch_barrier(record());
-		ck_epoch_unregister(record());
-	}
-
-      private:
-	static ck_epoch_record_t *record()
-	{
-		/* The epoch may look at it later: it is never given back. */
-		thread_local auto *mine = new ck_epoch_record_t();
-
-		return mine;
-	}
-
-	ck_epoch_t epoch_;
 };
 
 } // namespace

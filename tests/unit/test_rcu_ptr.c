@@ -116,8 +116,13 @@ static void a_refused_update_changes_nothing(void **state)
 	assert_int_equal(table_ptr_update(&shared, second, NULL), -EINVAL);
 	assert_int_equal(weft_reclaim_limit(1, SIZE_MAX), 0);
 	weft_reclaim_enter();
-	for (int i = 0; i < 100 && error == 0; i++)
-		error = weft_reclaim_retire_pointer(malloc(1), free, 1);
+	for (int i = 0; i < 100 && error == 0; i++) {
+		void *piece = malloc(1);
+
+		error = weft_reclaim_retire_pointer(piece, free, 1);
+		if (error != 0)
+			free(piece);
+	}
 	assert_int_equal(error, -EAGAIN);
 	assert_int_equal(table_ptr_update(&shared, second, destroy), -EAGAIN);
 	assert_int_equal(table_ptr_read(&shared)->number, 1);
