@@ -11,6 +11,8 @@
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
 #include <weft/lockfree/fork_stack.h>
+#include <weft/lockfree/gauge.h>
+#include <weft/lockfree/histogram.h>
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>

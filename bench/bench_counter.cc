@@ -3,10 +3,6 @@
 /*
  * counter: an increment against that of one atomic integer and of an integer behind a mutex, and
  * against the floor: `+= 1` on a word in memory that no other thread touches.
- *
- * All run in the same loop, eight increments to a turn. The time is CPU time per increment, so that
- * threads that take turns on a CPU do not count each other's; a thread that sleeps at the mutex
- * counts nothing, to the mutex's advantage.
  */
 
 #include <new>
@@ -14,8 +10,7 @@
 
 #include <weft/lockfree/counter.h>
 
-#include "harness.h"
-#include "registry.h"
+#include "update_scenarios.h"
 
 namespace bench
 {
@@ -39,14 +34,14 @@ class sharded
 		weft_counter_fini(&counter_);
 	}
 
-	auto incrementer(unsigned)
+	auto updater(unsigned)
 	{
-		return [counter = &counter_] { weft_counter_increment(counter); };
+		return [counter = &counter_](uint64_t) { weft_counter_increment(counter); };
 	}
 
-	uint64_t read() const
+	bool is_right(uint64_t updates) const
 	{
-		return static_cast<uint64_t>(weft_counter_read(&counter_));
+		return static_cast<uint64_t>(weft_counter_read(&counter_)) == updates;
 	}
 
       private:
@@ -58,18 +53,18 @@ class plain
       public:
 	explicit plain(unsigned threads) : words_(threads) {}
 
-	auto incrementer(unsigned thread)
+	auto updater(unsigned thread)
 	{
-		return [word = &words_[thread].count] {
+		return [word = &words_[thread].count](uint64_t) {
 			*word += 1;
 			/* The compiler must leave it in memory, and may add but once. */
 			__asm__ __volatile__("" : "+m"(*word));
 		};
 	}
 
-	uint64_t read() const
+	bool is_right(uint64_t updates) const
 	{
-		return total(words_, 0, words_.size()).count;
+		return total(words_, 0, words_.size()).count == updates;
 	}
 
       private:
@@ -81,14 +76,16 @@ class one_atomic
       public:
 	explicit one_atomic(unsigned) {}
 
-	auto incrementer(unsigned)
+	auto updater(unsigned)
 	{
-		return [count = &count_] { count->fetch_add(1, std::memory_order_relaxed); };
+		return [count = &count_](uint64_t) {
+			count->fetch_add(1, std::memory_order_relaxed);
+		};
 	}
 
-	uint64_t read() const
+	bool is_right(uint64_t updates) const
 	{
-		return count_.load();
+		return count_.load() == updates;
 	}
 
       private:
@@ -107,18 +104,18 @@ class behind_mutex
 		pthread_mutex_destroy(&mutex_);
 	}
 
-	auto incrementer(unsigned)
+	auto updater(unsigned)
 	{
-		return [this] {
+		return [this](uint64_t) {
 			pthread_mutex_lock(&mutex_);
 			count_++;
 			pthread_mutex_unlock(&mutex_);
 		};
 	}
 
-	uint64_t read() const
+	bool is_right(uint64_t updates) const
 	{
-		return count_;
+		return count_ == updates;
 	}
 
       private:
@@ -126,59 +123,14 @@ class behind_mutex
 	uint64_t count_ = 0;
 };
 
-template <class Increment> tally increment_until(const stop_flag &stop, Increment increment)
-{
-	tally mine;
-	double start_ns = thread_cpu_ns();
-
-	do {
-		for (int i = 0; i < 128; i++) {
-			increment();
-			increment();
-			increment();
-			increment();
-			increment();
-			increment();
-			increment();
-			increment();
-		}
-		mine.count += 8 * 128;
-	} while (!stop);
-	mine.ns = thread_cpu_ns() - start_ns;
-	return mine;
-}
-
-template <class Counter> result increments(unsigned threads)
-{
-	Counter counter(threads);
-	std::vector<tally> tallies(threads);
-
-	run_crew(threads, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
-		tallies[thread] = increment_until(stop, counter.incrementer(thread));
-	});
-
-	tally sum = total(tallies, 0, threads);
-
-	if (counter.read() != sum.count)
-		return {.wrong = "increments were lost"};
-	return {.ns = sum.ns / static_cast<double>(sum.count)};
-}
-
-template <class Counter> void add_one(const std::string &name, role role)
-{
-	for (unsigned threads : {1u, 2u, 8u})
-		add("counter", std::to_string(threads) + (threads == 1 ? "_thread" : "_threads"),
-		    unit::time, {name, role, [threads] { return increments<Counter>(threads); }});
-}
-
 } // namespace
 
 void add_counter()
 {
-	add_one<sharded>("weft", role::weft);
-	add_one<one_atomic>("atomic", role::baseline);
-	add_one<behind_mutex>("mutex", role::baseline);
-	add_one<plain>("plain_add", role::floor);
+	add_updates<sharded>("counter", "weft", role::weft);
+	add_updates<one_atomic>("counter", "atomic", role::baseline);
+	add_updates<behind_mutex>("counter", "mutex", role::baseline);
+	add_updates<plain>("counter", "plain_add", role::floor);
 }
 
 } // namespace bench

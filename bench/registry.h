@@ -65,6 +65,8 @@ void add_spsc_queue();
 void add_stack();
 void add_deque();
 void add_counter();
+void add_gauge();
+void add_histogram();
 void add_rcu_ptr();
 void add_seqlock();
 void add_object_pool();

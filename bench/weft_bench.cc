@@ -354,6 +354,8 @@ try {
 	bench::add_stack();
 	bench::add_deque();
 	bench::add_counter();
+	bench::add_gauge();
+	bench::add_histogram();
 	bench::add_rcu_ptr();
 	bench::add_seqlock();
 	bench::add_object_pool();

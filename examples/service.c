@@ -24,10 +24,12 @@
 
 #include <weft/weft.h>
 
-#include "latency_histogram.h"
-
 /* Requests that can be under way at once. */
 #define REQUESTS 256
+
+/* Latencies are kept up to this, to within one part in 2^7. */
+#define LONGEST_NS     (60 * WEFT_SECONDS)
+#define PRECISION_BITS 7
 
 typedef struct service_options {
 	unsigned seconds; /* 0: until a signal comes */
@@ -66,7 +68,7 @@ typedef struct service {
 	/* The responder's. */
 	uint64_t in_time;
 	uint64_t late;
-	latency_histogram latency;
+	weft_histogram latency_ns;
 } service;
 
 /* Binds one of the service's own threads; without the right to, it runs where it is put. */
@@ -177,7 +179,7 @@ static void *answer_requests(void *argument)
 			self->in_time++;
 		else
 			self->late++;
-		latency_histogram_add(&self->latency, now - answered->arrived_ns);
+		weft_histogram_record(&self->latency_ns, now - answered->arrived_ns);
 		/* The handler is about to return, if it has not: only then is the task ours. */
 		weft_task_wait(&answered->task, WEFT_FOREVER);
 		/* There is room for all requests. */
@@ -234,6 +236,8 @@ static int service_init(service *self)
 		error = free_requests_init(&self->free, REQUESTS);
 	if (error == 0)
 		error = weft_mpmc_pointer_queue_init(&self->answered, REQUESTS);
+	if (error == 0)
+		error = weft_histogram_init(&self->latency_ns, LONGEST_NS, PRECISION_BITS);
 	if (error == 0) {
 		options.plan = self->pool_plan;
 		error = weft_pool_create(&self->pool, &options);
@@ -249,6 +253,7 @@ static int service_init(service *self)
 static void service_fini(service *self)
 {
 	weft_pool_destroy(self->pool);
+	weft_histogram_fini(&self->latency_ns);
 	weft_mpmc_pointer_queue_fini(&self->answered);
 	free_requests_fini(&self->free);
 	weft_plan_destroy(self->pool_plan);
@@ -316,23 +321,37 @@ static int service_run(service *self, const sigset_t *signals, uint64_t *cancele
 	return -error;
 }
 
-/* Returns whether each accepted request has ended in one way. */
-static bool report(const service *self, uint64_t canceled)
+/* Returns 0 or -ENOMEM. */
+static int report_latency(const service *self)
 {
-	const latency_histogram *latency = &self->latency;
+	weft_histogram_snapshot latency_ns;
+	int error = weft_histogram_snapshot_init(&latency_ns, LONGEST_NS, PRECISION_BITS);
+
+	if (error == 0)
+		error = weft_histogram_read(&self->latency_ns, &latency_ns);
+	if (error == 0)
+		printf("latency us: p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n",
+		       (double)weft_histogram_snapshot_percentile(&latency_ns, 50) / 1e3,
+		       (double)weft_histogram_snapshot_percentile(&latency_ns, 99) / 1e3,
+		       (double)weft_histogram_snapshot_percentile(&latency_ns, 99.9) / 1e3,
+		       (double)weft_histogram_snapshot_largest(&latency_ns) / 1e3);
+	weft_histogram_snapshot_fini(&latency_ns);
+	return error;
+}
+
+/* Returns 0, -ENOMEM, or -EIO: not every accepted request has ended in one way. */
+static int report(const service *self, uint64_t canceled)
+{
 	weft_pool_statistics pool = WEFT_POOL_STATISTICS_INIT;
 	bool complete = self->accepted == self->in_time + self->late + canceled;
+	int error;
 
 	printf("requests: accepted %llu = answered %llu + late %llu + canceled %llu; refused "
 	       "%llu\n",
 	       (unsigned long long)self->accepted, (unsigned long long)self->in_time,
 	       (unsigned long long)self->late, (unsigned long long)canceled,
 	       (unsigned long long)self->refused);
-	printf("latency us: p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n",
-	       (double)latency_histogram_percentile(latency, 50) / 1e3,
-	       (double)latency_histogram_percentile(latency, 99) / 1e3,
-	       (double)latency_histogram_percentile(latency, 99.9) / 1e3,
-	       (double)latency->max_ns / 1e3);
+	error = report_latency(self);
 	weft_pool_statistics_read(self->pool, &pool);
 	printf("weft pool: workers %u, unpinned %u; tasks submitted %llu, run %llu, canceled %llu, "
 	       "stolen %llu; parked %llu, woken %llu\n",
@@ -342,7 +361,7 @@ static bool report(const service *self, uint64_t canceled)
 	       (unsigned long long)pool.woken);
 	if (!complete)
 		fputs("service: requests were lost\n", stderr);
-	return complete;
+	return complete ? error : -EIO;
 }
 
 static void usage(FILE *out)
@@ -448,10 +467,10 @@ int main(int argc, char **argv)
 
 	if (error == 0)
 		error = service_run(&self, &signals, &canceled);
+	if (error == 0)
+		error = report(&self, canceled);
 	if (error != 0)
 		fprintf(stderr, "service: %s\n", strerror(-error));
-	else if (!report(&self, canceled))
-		error = -EIO;
 	service_fini(&self);
 	return error != 0;
 }

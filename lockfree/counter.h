@@ -95,8 +95,9 @@ WEFT_API int64_t weft_counter_reset(weft_counter *counter);
  */
 WEFT_API bool weft_counter_is_restartable(void);
 
-/* Private: the addition where there are no restartable sequences. */
-WEFT_API void weft_counter_add_atomic_(weft_counter *counter, int64_t amount);
+/* Private: the addition where there are no restartable sequences. Cold, so that it stands out of
+ * the way of those that are. */
+WEFT_API WEFT_COLD void weft_counter_add_atomic_(weft_counter *counter, int64_t amount);
 
 /* Private: a reset after which the counter is at `value`. Returns where it was. */
 WEFT_API int64_t weft_counter_move_(weft_counter *counter, int64_t value);

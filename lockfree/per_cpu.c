@@ -37,11 +37,7 @@ void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu)
 bool weft_per_cpu_is_restartable_(void)
 {
 #if WEFT_RESTARTABLE_
-	/* Not __rseq_size, which speaks for the process: the kernel may have refused this thread.
-	 * The area is there in any case, and says so with a negative number of the CPU. */
-	const void *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
-
-	return (int32_t)((const volatile struct rseq *)area)->cpu_id >= 0;
+	return weft_per_cpu_number_() >= 0;
 #else
 	return false;
 #endif

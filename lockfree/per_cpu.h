@@ -17,7 +17,7 @@
  *     operation                             threads  progress       sleeps  allocates
  *     weft_per_cpu_init_, _fini_            one      -              no      init
  *     weft_per_cpu_add_                     any      wait-free (*)  no      no
- *     weft_per_cpu_current_                 any      wait-free      no      no
+ *     weft_per_cpu_near_                    any      wait-free      no      no
  *     weft_per_cpu_is_restartable_          any      wait-free      no      no
  *
  *     (*) a sequence restarts only when its thread was off the CPU or had a signal meanwhile.
@@ -37,6 +37,18 @@
 
 #if WEFT_RESTARTABLE_
 #include <sys/rseq.h>
+
+/*
+ * The number of the CPU that the caller runs on, or did a moment ago; negative in a thread that has
+ * no restartable sequences. __rseq_size does not tell, it speaks for the process, and the kernel
+ * may have refused this thread. The area is there in any case.
+ */
+WEFT_INLINE int32_t weft_per_cpu_number_(void)
+{
+	const char *area = (const char *)__builtin_thread_pointer() + __rseq_offset;
+
+	return (int32_t)((const volatile struct rseq *)(const volatile void *)area)->cpu_id;
+}
 #endif
 
 /*
@@ -65,11 +77,8 @@ WEFT_API void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu);
 /* Whether the calling thread has restartable sequences. */
 WEFT_API bool weft_per_cpu_is_restartable_(void);
 
-/*
- * The area of the CPU that the caller runs on, or did a moment ago: others may be at work there, so
- * it is for atomic operations.
- */
-WEFT_API void *weft_per_cpu_current_(const weft_per_cpu_ *per_cpu, size_t area_bytes);
+/* weft_per_cpu_near_ by asking the C library. */
+WEFT_API WEFT_COLD void *weft_per_cpu_current_(const weft_per_cpu_ *per_cpu, size_t area_bytes);
 
 WEFT_END_DECLS
 
@@ -192,6 +201,22 @@ WEFT_INLINE bool weft_per_cpu_add_(const weft_per_cpu_ *per_cpu, size_t area_byt
 	(void)per_cpu, (void)area_bytes, (void)offset, (void)amount;
 	return false;
 #endif
+}
+
+/*
+ * The area of the CPU that the caller runs on, or did a moment ago: others may be at work there, so
+ * it is for atomic operations. Signal handlers may call it.
+ */
+WEFT_INLINE void *weft_per_cpu_near_(const weft_per_cpu_ *per_cpu, size_t area_bytes)
+{
+#if WEFT_RESTARTABLE_
+	/* A negative number is beyond all of them as well. */
+	size_t offset = (size_t)weft_per_cpu_number_() * area_bytes;
+
+	if (WEFT_LIKELY(offset < per_cpu->bytes))
+		return (char *)per_cpu->areas + offset;
+#endif
+	return weft_per_cpu_current_(per_cpu, area_bytes);
 }
 
 #endif

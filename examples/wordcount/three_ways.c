@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Delays are kept up to this, to within one part in 2^5. */
+#define LONGEST_NS     (60 * WEFT_SECONDS)
+#define PRECISION_BITS 5
+
 /* What one worker has done: lines of its own, so that workers do not disturb each other. */
 typedef struct counting_part {
 	WEFT_LINE_ALIGNED word_table words;
-	latency_histogram delay;
 	int error;
 } counting_part;
 
@@ -28,6 +31,7 @@ typedef struct pool_count {
 	int (*wait)(struct pool_count *count, chunk_task *task);
 	counting_part *parts; /* one for each worker */
 	chunk_task *tasks;    /* a ring of as many as may be in flight */
+	weft_histogram delays_ns;
 	unsigned workers;
 	unsigned flying;
 	/* condvar_pool: the task that feeds the others, the worker it runs on, and its result. */
@@ -73,7 +77,7 @@ static void count_chunk(const chunk_task *task, unsigned worker)
 {
 	counting_part *part = &task->count->parts[worker];
 
-	latency_histogram_add(&part->delay, weft_now() - task->submitted_ns);
+	weft_histogram_record(&task->count->delays_ns, weft_now() - task->submitted_ns);
 	if (part->error == 0)
 		part->error = word_table_count(&part->words, task->chunk->text, task->chunk->bytes);
 }
@@ -173,13 +177,14 @@ static int count_init(pool_count *count)
 		if (word_table_init(&count->parts[i].words) != 0)
 			return -ENOMEM;
 	}
-	return 0;
+	return weft_histogram_init(&count->delays_ns, LONGEST_NS, PRECISION_BITS);
 }
 
 static void count_fini(pool_count *count)
 {
 	for (unsigned i = 0; count->parts != NULL && i < count->workers; i++)
 		word_table_fini(&count->parts[i].words);
+	weft_histogram_fini(&count->delays_ns);
 	free(count->parts);
 	free(count->tasks);
 }
@@ -193,8 +198,23 @@ static int merge(const pool_count *count, counting_result *result)
 		error = count->parts[i].error;
 		if (error == 0)
 			error = word_table_merge(&result->words, &count->parts[i].words);
-		latency_histogram_merge(&result->delay, &count->parts[i].delay);
 	}
+	return error;
+}
+
+/* No worker records any more. Returns 0 or -ENOMEM. */
+static int read_delays(const pool_count *count, counting_result *result)
+{
+	static const double percents[DELAYS] = {50, 99, 99.9};
+	weft_histogram_snapshot snapshot;
+	int error = weft_histogram_snapshot_init(&snapshot, LONGEST_NS, PRECISION_BITS);
+
+	if (error == 0)
+		error = weft_histogram_read(&count->delays_ns, &snapshot);
+	for (int i = 0; error == 0 && i < DELAYS; i++)
+		result->delay_us[i] =
+			(double)weft_histogram_snapshot_percentile(&snapshot, percents[i]) / 1e3;
+	weft_histogram_snapshot_fini(&snapshot);
 	return error;
 }
 
@@ -212,6 +232,8 @@ static int count_with_pool(const counting_plan *counting, counting_way way, coun
 		error = weft ? feed_weft(&count) : feed_condvar(&count);
 	if (error == 0)
 		error = merge(&count, result);
+	if (error == 0)
+		error = read_delays(&count, result);
 	count_fini(&count);
 	return error;
 }

@@ -153,13 +153,9 @@ static double *figures_of(const figures *all, counting_way way, int figure)
 static void record(const figures *all, counting_way way, unsigned round,
 		   const counting_result *result)
 {
-	static const double percents[FIGURES] = {0, 50, 99, 99.9};
-
 	figures_of(all, way, TIME_MS)[round] = (double)result->elapsed_ns / 1e6;
-	for (int figure = DELAY_P50_US; figure < FIGURES; figure++)
-		figures_of(all, way, figure)[round] =
-			(double)latency_histogram_percentile(&result->delay, percents[figure]) /
-			1e3;
+	for (int i = 0; i < DELAYS; i++)
+		figures_of(all, way, DELAY_P50_US + i)[round] = result->delay_us[i];
 }
 
 static int compare_doubles(const void *a, const void *b)

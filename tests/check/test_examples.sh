@@ -71,6 +71,11 @@ the inbox is closed'
     call object_cache
     point 'object_cache' prints '100000 requests, sum 5000050000
 1000 objects, 0 in use'
+    call response_times
+    point 'response_times' prints '1000000 requests: p50 50, p99.9 50, p99.99 90111 ns
+50 to 50 ns: 999000
+89600 to 90111 ns: 1000
+under way 0, the largest was 4999'
     call tree_walk
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer

@@ -13,6 +13,8 @@
 
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
+#include <weft/lockfree/gauge.h>
+#include <weft/lockfree/histogram.h>
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
@@ -72,6 +74,51 @@ static int make_counter(void)
 	if (error != 0)
 		assert_memory_equal(&counter, &zeroed, sizeof(counter));
 	weft_counter_fini(&counter);
+	return error;
+}
+
+static int make_gauge(void *context)
+{
+	static const weft_gauge zeroed;
+	weft_gauge gauge;
+
+	(void)context;
+	memset((void *)&gauge, 0xa5, sizeof(gauge));
+	int error = weft_gauge_init(&gauge);
+
+	if (error != 0)
+		assert_memory_equal(&gauge, &zeroed, sizeof(gauge));
+	weft_gauge_fini(&gauge);
+	return error;
+}
+
+static int make_histogram(void *context)
+{
+	static const weft_histogram zeroed;
+	weft_histogram histogram;
+
+	(void)context;
+	memset((void *)&histogram, 0xa5, sizeof(histogram));
+	int error = weft_histogram_init(&histogram, 1000, 5);
+
+	if (error != 0)
+		assert_memory_equal(&histogram, &zeroed, sizeof(histogram));
+	weft_histogram_fini(&histogram);
+	return error;
+}
+
+static int make_snapshot(void *context)
+{
+	static const weft_histogram_snapshot zeroed;
+	weft_histogram_snapshot snapshot;
+
+	(void)context;
+	memset(&snapshot, 0xa5, sizeof(snapshot));
+	int error = weft_histogram_snapshot_init(&snapshot, 1000, 5);
+
+	if (error != 0)
+		assert_memory_equal(&snapshot, &zeroed, sizeof(snapshot));
+	weft_histogram_snapshot_fini(&snapshot);
 	return error;
 }
 
@@ -153,6 +200,22 @@ static void object_pool_without_memory(void **state)
 	(void)state;
 	/* The lists; for each chunk what is known of it, and itself. */
 	assert_int_equal(fail_alloc_each(make_objects, NULL), 5);
+}
+
+static void gauge_without_memory(void **state)
+{
+	(void)state;
+	/* Its level and its marks. */
+	assert_int_equal(fail_alloc_each(make_gauge, NULL), 2);
+}
+
+static void histogram_without_memory(void **state)
+{
+	(void)state;
+	/* What is recorded to by sequences, where there are any, and atomically; what was taken. */
+	assert_int_equal(fail_alloc_each(make_histogram, NULL),
+			 weft_per_cpu_is_restartable_() ? 3 : 2);
+	assert_int_equal(fail_alloc_each(make_snapshot, NULL), 1);
 }
 
 /* Each of the two pushes, in turn. */
@@ -364,6 +427,61 @@ static void object_pool_does_not_allocate(void **state)
 	weft_object_pool_fini(&pool);
 }
 
+static void gauge_does_not_allocate(void **state)
+{
+	weft_gauge gauge;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_gauge_init(&gauge), 0);
+	begin_to_count();
+	for (int lap = 0; lap < LAPS; lap++) {
+		weft_gauge_add(&gauge, 5);
+		weft_gauge_subtract(&gauge, 3);
+		weft_gauge_record(&gauge, lap);
+		weft_gauge_record(&gauge, -lap);
+		if (lap % 1024 != 0)
+			continue;
+		assert_true(weft_gauge_read(&gauge) > 0);
+		assert_true(weft_gauge_set(&gauge, 0) > 0);
+		assert_int_equal(weft_gauge_high(&gauge), lap);
+		assert_int_equal(weft_gauge_low(&gauge), -lap);
+		assert_int_equal(weft_gauge_reset_high(&gauge), lap);
+		assert_int_equal(weft_gauge_reset_low(&gauge), -lap);
+	}
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_gauge_fini(&gauge);
+}
+
+static void histogram_does_not_allocate(void **state)
+{
+	weft_histogram_snapshot snapshot, sum;
+	weft_histogram histogram;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_histogram_init(&histogram, LAPS / 2, 5), 0);
+	assert_int_equal(weft_histogram_snapshot_init(&snapshot, LAPS / 2, 5), 0);
+	assert_int_equal(weft_histogram_snapshot_init(&sum, LAPS / 2, 5), 0);
+	begin_to_count();
+	for (uint64_t lap = 1; lap <= LAPS; lap++) {
+		weft_histogram_record(&histogram, lap);
+		weft_histogram_record_many(&histogram, lap, 2);
+		if (lap % 1024 != 0 && lap != LAPS)
+			continue;
+		assert_int_equal(weft_histogram_read(&histogram, &snapshot), 0);
+		assert_int_equal(weft_histogram_reset(&histogram, &snapshot), 0);
+		assert_int_equal(weft_histogram_snapshot_add(&sum, &snapshot), 0);
+		assert_true(weft_histogram_snapshot_percentile(&sum, 50) > 0);
+		assert_true(weft_histogram_snapshot_mean(&sum) > 0);
+	}
+	assert_int_equal(sum.count, 3 * LAPS);
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_histogram_snapshot_fini(&sum);
+	weft_histogram_snapshot_fini(&snapshot);
+	weft_histogram_fini(&histogram);
+}
+
 static struct CMUnitTest fifo_test(const char *name, CMUnitTestFunction test, const fifo *kind)
 {
 	return (struct CMUnitTest){name, test, NULL, NULL, (void *)(uintptr_t)kind};
@@ -383,6 +501,8 @@ int main(void)
 			  &fifo_spsc_queue_typed),
 		cmocka_unit_test(deque_without_memory),
 		cmocka_unit_test(counter_without_memory),
+		cmocka_unit_test(gauge_without_memory),
+		cmocka_unit_test(histogram_without_memory),
 		cmocka_unit_test(deque_grows_without_memory),
 		cmocka_unit_test(deque_goes_on_after_a_failure),
 		fifo_test("mpmc_queue does not allocate", fifo_does_not_allocate, &fifo_mpmc_queue),
@@ -407,6 +527,8 @@ int main(void)
 		cmocka_unit_test(counter_does_not_allocate),
 		cmocka_unit_test(object_pool_without_memory),
 		cmocka_unit_test(object_pool_does_not_allocate),
+		cmocka_unit_test(gauge_does_not_allocate),
+		cmocka_unit_test(histogram_does_not_allocate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Stress of the counter: threads add, while another thread disturbs them.
+ * Stress of counter, gauge and histogram: threads add and record, while another thread disturbs
+ * them.
  *
  *   - the sum is exact: when the threads are moved from CPU to CPU in the middle of their
  *     additions, when signals whose handlers add as well come in between, and when some threads
- * have restartable sequences and others have not;
+ *     have restartable sequences and others have not; so is the histogram's count of each number;
  *   - a sum of positive amounts never goes back;
- *   - whoever resets meanwhile, each addition is in one of the sums that resets return.
+ *   - whoever resets meanwhile, each addition and each record is in one of the sums and snapshots
+ *     that resets return, and the extremes of all of a gauge's intervals are those of all values.
  */
 
 #include <errno.h>
@@ -21,6 +23,8 @@
 #include <cmocka.h>
 
 #include <weft/lockfree/counter.h>
+#include <weft/lockfree/gauge.h>
+#include <weft/lockfree/histogram.h>
 
 #include "../rseq_leave.h"
 #include "stress.h"
@@ -32,7 +36,13 @@
 /* After so many additions a worker lets another thread run, lest the disturber waits for long. */
 #define RUN 2000
 
-typedef struct counter_test {
+/* What is recorded: numbers below this, of which each has its own bucket. */
+#define NUMBERS 1000
+/* The one that signal handlers record. */
+#define HANDLED   500
+#define PRECISION 9
+
+typedef struct statistics_test {
 	const char *name;
 	unsigned workers;
 	/* What the disturber does. */
@@ -41,29 +51,31 @@ typedef struct counter_test {
 	bool mixed;
 	/* Whether all of them reset; else the disturber reads. */
 	bool resets;
-} counter_test;
+} statistics_test;
 
 /* Handlers find it here. */
 static struct {
 	weft_counter rising; /* gets positive amounts only */
 	weft_counter mixed;  /* gets positive and negative ones */
+	weft_gauge gauge; /* its level is a copy of `mixed`, but for resets; records the numbers */
+	weft_histogram histogram;
 	/* How often the handler ran. */
 	WEFT_ATOMIC(uint64_t) handled;
 } counted;
 
-typedef struct counter_stress {
+typedef struct statistics_stress {
 	stress_crew crew;
-	const counter_test *test;
+	const statistics_test *test;
 	/* The CPUs that the disturber moves the workers to. */
 	size_t cpus[2];
 	/* Whether the disturber has finished; the workers then do. */
 	atomic_bool over;
 	uint64_t disturbances;
-	struct counter_worker *workers;
-} counter_stress;
+	struct statistics_worker *workers;
+} statistics_stress;
 
-typedef struct counter_worker {
-	counter_stress *round;
+typedef struct statistics_worker {
+	statistics_stress *round;
 	/* Its number, from 0; that of the disturber comes last. */
 	unsigned number;
 	/* Valid once all have started. */
@@ -72,13 +84,20 @@ typedef struct counter_worker {
 	/* What it added, and what its resets took. */
 	int64_t rising, mixed;
 	int64_t rising_taken, mixed_taken;
-} counter_worker;
+	/* How often it recorded each number; the extremes of its resets, and what they took. */
+	uint64_t recorded[NUMBERS];
+	int64_t high, low;
+	weft_histogram_snapshot snapshot, taken;
+} statistics_worker;
 
 static void add_in_handler(int signal_number)
 {
 	(void)signal_number;
 	weft_counter_increment(&counted.rising);
 	weft_counter_add(&counted.mixed, -7);
+	weft_gauge_subtract(&counted.gauge, 7);
+	weft_gauge_record(&counted.gauge, HANDLED);
+	weft_histogram_record(&counted.histogram, HANDLED);
 	/* relaxed: only counts. */
 	atomic_fetch_add_explicit(&counted.handled, 1, memory_order_relaxed);
 }
@@ -96,20 +115,25 @@ static void mask_alarm(int how)
 	pthread_sigmask(how, &alarm_only, NULL);
 }
 
-static void add_run(counter_worker *self)
+static void add_run(statistics_worker *self)
 {
 	for (int i = 0; i < RUN; i++) {
-		int64_t amount = (int64_t)seeded_random_below(&self->random, 1000);
+		uint64_t number = seeded_random_below(&self->random, NUMBERS);
+		int64_t amount = (int64_t)number;
 
 		weft_counter_increment(&counted.rising);
 		weft_counter_add(&counted.rising, amount);
 		weft_counter_add(&counted.mixed, amount - 500);
+		weft_gauge_add(&counted.gauge, amount - 500);
+		weft_gauge_record(&counted.gauge, amount);
+		weft_histogram_record(&counted.histogram, number);
+		self->recorded[number]++;
 		self->rising += 1 + amount;
 		self->mixed += amount - 500;
 	}
 }
 
-static void reset(counter_worker *self)
+static void reset(statistics_worker *self)
 {
 	int64_t taken = weft_counter_reset(&counted.rising);
 
@@ -117,11 +141,20 @@ static void reset(counter_worker *self)
 		stress_fail(&self->round->crew, "a reset took less than nothing");
 	self->rising_taken += taken;
 	self->mixed_taken += weft_counter_reset(&counted.mixed);
+
+	int64_t high = weft_gauge_reset_high(&counted.gauge);
+	int64_t low = weft_gauge_reset_low(&counted.gauge);
+
+	self->high = high > self->high ? high : self->high;
+	self->low = low < self->low ? low : self->low;
+	if (weft_histogram_reset(&counted.histogram, &self->snapshot) != 0 ||
+	    weft_histogram_snapshot_add(&self->taken, &self->snapshot) != 0)
+		stress_fail(&self->round->crew, "a snapshot was refused");
 }
 
-static void *add(counter_worker *self)
+static void *add(statistics_worker *self)
 {
-	counter_stress *round = self->round;
+	statistics_stress *round = self->round;
 	unsigned additions = 0;
 
 	if (round->test->mixed && self->number % 2 == 1 && !rseq_leave())
@@ -141,9 +174,9 @@ static void *add(counter_worker *self)
 	return NULL;
 }
 
-static void disturb_all(counter_stress *round)
+static void disturb_all(statistics_stress *round)
 {
-	const counter_test *test = round->test;
+	const statistics_test *test = round->test;
 
 	for (unsigned i = 0; i < test->workers; i++) {
 		pthread_t thread = round->workers[i].thread;
@@ -160,9 +193,9 @@ static void disturb_all(counter_stress *round)
 }
 
 /* Also the reader: what it reads never falls. */
-static void *disturb(counter_worker *self)
+static void *disturb(statistics_worker *self)
 {
-	counter_stress *round = self->round;
+	statistics_stress *round = self->round;
 	int64_t before = 0;
 
 	stress_start_together(&round->crew);
@@ -186,7 +219,7 @@ static void *disturb(counter_worker *self)
 
 static void *work(void *argument)
 {
-	counter_worker *self = argument;
+	statistics_worker *self = argument;
 
 	self->thread = pthread_self();
 	return self->number < self->round->test->workers ? add(self) : disturb(self);
@@ -215,27 +248,58 @@ static void set_timer(bool on)
 	assert_int_equal(setitimer(ITIMER_REAL, &interval, NULL), 0);
 }
 
-static void check_sums(counter_stress *round)
+/* Of what is left and of what was taken: each number as often as it was recorded. */
+static void check_records(statistics_stress *round, statistics_worker *left, uint64_t handled)
+{
+	int64_t least = HANDLED, largest = HANDLED;
+
+	for (uint64_t number = 0; number < NUMBERS; number++) {
+		uint64_t recorded = number == HANDLED ? handled : 0;
+		uint64_t found = left->taken.counts[number];
+
+		for (unsigned i = 0; i <= round->test->workers; i++) {
+			recorded += round->workers[i].recorded[number];
+			found += round->workers[i].taken.counts[number];
+		}
+		assert_true(found == recorded);
+		if (recorded > 0 && (int64_t)number < least)
+			least = (int64_t)number;
+		if (recorded > 0)
+			largest = (int64_t)number > largest ? (int64_t)number : largest;
+	}
+	for (unsigned i = 0; i <= round->test->workers; i++) {
+		left->high =
+			round->workers[i].high > left->high ? round->workers[i].high : left->high;
+		left->low = round->workers[i].low < left->low ? round->workers[i].low : left->low;
+	}
+	assert_int_equal(left->high, largest);
+	assert_int_equal(left->low, least);
+}
+
+static void check_sums(statistics_stress *round, statistics_worker *left)
 {
 	uint64_t handled = atomic_load_explicit(&counted.handled, memory_order_relaxed);
 	int64_t rising = (int64_t)handled, mixed = -7 * (int64_t)handled;
 
 	if (stress_failure(&round->crew) != NULL)
 		fail_msg("%s", stress_failure(&round->crew));
+	reset(left);
 	for (unsigned i = 0; i <= round->test->workers; i++) {
-		const counter_worker *worker = &round->workers[i];
-
-		rising += worker->rising - worker->rising_taken;
-		mixed += worker->mixed - worker->mixed_taken;
+		rising += round->workers[i].rising;
+		mixed += round->workers[i].mixed;
+		left->rising_taken += round->workers[i].rising_taken;
+		left->mixed_taken += round->workers[i].mixed_taken;
 	}
-	printf("# left %lld, disturbed %llu times, %llu signals handled\n", (long long)rising,
+	printf("# sum %lld, disturbed %llu times, %llu signals handled\n", (long long)rising,
 	       (unsigned long long)round->disturbances, (unsigned long long)handled);
-	assert_true(weft_counter_read(&counted.rising) == rising);
-	assert_true(weft_counter_read(&counted.mixed) == mixed);
+	assert_true(left->rising_taken == rising);
+	assert_true(left->mixed_taken == mixed);
+	assert_true(weft_gauge_read(&counted.gauge) == mixed);
+	check_records(round, left, handled);
 	assert_int_equal(handled > 0, round->test->signals);
 }
 
-static const counter_test counter_tests[] = {
+static const statistics_test statistics_tests[] = {
 	{"2 threads", 2, .moves = false},
 	{"2 threads that are moved", 2, .moves = true},
 	{"2 threads that get signals", 2, .signals = true},
@@ -252,34 +316,64 @@ static const counter_test counter_tests[] = {
 	 .resets = true},
 };
 
-#define TESTS (sizeof(counter_tests) / sizeof(counter_tests[0]))
+#define TESTS (sizeof(statistics_tests) / sizeof(statistics_tests[0]))
 
 static seeded_random seeds;
 
+static void worker_init(statistics_worker *worker, statistics_stress *round, unsigned number)
+{
+	memset((void *)worker, 0, sizeof(*worker));
+	worker->round = round;
+	worker->number = number;
+	worker->random.state = seeded_random_next(&seeds);
+	worker->high = WEFT_GAUGE_HIGH_NONE;
+	worker->low = WEFT_GAUGE_LOW_NONE;
+	assert_int_equal(weft_histogram_snapshot_init(&worker->snapshot, NUMBERS, PRECISION), 0);
+	assert_int_equal(weft_histogram_snapshot_init(&worker->taken, NUMBERS, PRECISION), 0);
+}
+
+static void counted_init(void)
+{
+	assert_int_equal(weft_counter_init(&counted.rising), 0);
+	assert_int_equal(weft_counter_init(&counted.mixed), 0);
+	assert_int_equal(weft_gauge_init(&counted.gauge), 0);
+	assert_int_equal(weft_histogram_init(&counted.histogram, NUMBERS, PRECISION), 0);
+	atomic_store_explicit(&counted.handled, 0, memory_order_relaxed);
+}
+
+static void counted_fini(void)
+{
+	weft_counter_fini(&counted.rising);
+	weft_counter_fini(&counted.mixed);
+	weft_gauge_fini(&counted.gauge);
+	weft_histogram_fini(&counted.histogram);
+}
+
 static void run_stress(void **state)
 {
-	const counter_test *test = *state;
-	counter_worker workers[STRESS_THREADS_MAX];
-	counter_stress round;
+	const statistics_test *test = *state;
+	/* One more, for what is left at the end. */
+	static statistics_worker workers[STRESS_THREADS_MAX + 1];
+	statistics_stress round;
 
 	memset((void *)&round, 0, sizeof(round));
 	if (!find_cpus(round.cpus) && test->moves)
 		skip();
 	round.test = test;
 	round.workers = workers;
-	for (unsigned i = 0; i <= test->workers; i++)
-		workers[i] = (counter_worker){
-			.round = &round, .number = i, .random = {seeded_random_next(&seeds)}};
-	assert_int_equal(weft_counter_init(&counted.rising), 0);
-	assert_int_equal(weft_counter_init(&counted.mixed), 0);
-	atomic_store_explicit(&counted.handled, 0, memory_order_relaxed);
+	counted_init();
+	for (unsigned i = 0; i <= test->workers + 1; i++)
+		worker_init(&workers[i], &round, i);
 	stress_crew_init(&round.crew, test->workers + 1, stress_deadline_ns(TESTS));
 	set_timer(test->signals);
 	stress_run(&round.crew, work, workers, sizeof(workers[0]));
 	set_timer(false);
-	check_sums(&round);
-	weft_counter_fini(&counted.rising);
-	weft_counter_fini(&counted.mixed);
+	check_sums(&round, &workers[test->workers + 1]);
+	for (unsigned i = 0; i <= test->workers + 1; i++) {
+		weft_histogram_snapshot_fini(&workers[i].snapshot);
+		weft_histogram_snapshot_fini(&workers[i].taken);
+	}
+	counted_fini();
 }
 
 int main(void)
@@ -291,8 +385,8 @@ int main(void)
 		return 1;
 	mask_alarm(SIG_BLOCK);
 	for (size_t i = 0; i < TESTS; i++)
-		tests[i] = (struct CMUnitTest){counter_tests[i].name, run_stress, NULL, NULL,
-					       (void *)(uintptr_t)&counter_tests[i]};
+		tests[i] = (struct CMUnitTest){statistics_tests[i].name, run_stress, NULL, NULL,
+					       (void *)(uintptr_t)&statistics_tests[i]};
 	seeds.state = seeded_random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/lockfree/gauge.h>
+
+#include <string.h>
+
+static size_t shard_count(const weft_gauge *gauge)
+{
+	return gauge->marks_.bytes / sizeof(weft_gauge_marks_);
+}
+
+static weft_gauge_marks_ *shard_of(const weft_gauge *gauge, size_t index)
+{
+	return (weft_gauge_marks_ *)gauge->marks_.areas + index;
+}
+
+int weft_gauge_init(weft_gauge *gauge)
+{
+	int error;
+
+	memset((void *)gauge, 0, sizeof(*gauge));
+	error = weft_per_cpu_init_(&gauge->marks_, weft_per_cpu_count_(),
+				   sizeof(weft_gauge_marks_));
+	if (error == 0)
+		error = weft_counter_init(&gauge->level_);
+	if (error != 0) {
+		weft_gauge_fini(gauge);
+		return error;
+	}
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		atomic_init(&shard_of(gauge, i)->high, WEFT_GAUGE_HIGH_NONE);
+		atomic_init(&shard_of(gauge, i)->low, WEFT_GAUGE_LOW_NONE);
+	}
+	return 0;
+}
+
+void weft_gauge_fini(weft_gauge *gauge)
+{
+	weft_counter_fini(&gauge->level_);
+	weft_per_cpu_fini_(&gauge->marks_);
+	memset((void *)gauge, 0, sizeof(*gauge));
+}
+
+int64_t weft_gauge_read(const weft_gauge *gauge)
+{
+	return weft_counter_read(&gauge->level_);
+}
+
+int64_t weft_gauge_set(weft_gauge *gauge, int64_t level)
+{
+	return weft_counter_move_(&gauge->level_, level);
+}
+
+int64_t weft_gauge_high(const weft_gauge *gauge)
+{
+	int64_t highest = WEFT_GAUGE_HIGH_NONE;
+
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		int64_t high =
+			atomic_load_explicit(&shard_of(gauge, i)->high, memory_order_relaxed);
+
+		highest = high > highest ? high : highest;
+	}
+	return highest;
+}
+
+int64_t weft_gauge_low(const weft_gauge *gauge)
+{
+	int64_t lowest = WEFT_GAUGE_LOW_NONE;
+
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		int64_t low = atomic_load_explicit(&shard_of(gauge, i)->low, memory_order_relaxed);
+
+		lowest = low < lowest ? low : lowest;
+	}
+	return lowest;
+}
+
+int64_t weft_gauge_reset_high(weft_gauge *gauge)
+{
+	int64_t highest = WEFT_GAUGE_HIGH_NONE;
+
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		int64_t high = atomic_exchange_explicit(&shard_of(gauge, i)->high,
+							WEFT_GAUGE_HIGH_NONE, memory_order_relaxed);
+
+		highest = high > highest ? high : highest;
+	}
+	return highest;
+}
+
+int64_t weft_gauge_reset_low(weft_gauge *gauge)
+{
+	int64_t lowest = WEFT_GAUGE_LOW_NONE;
+
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		int64_t low = atomic_exchange_explicit(&shard_of(gauge, i)->low,
+						       WEFT_GAUGE_LOW_NONE, memory_order_relaxed);
+
+		lowest = low < lowest ? low : lowest;
+	}
+	return lowest;
+}
+
+void weft_gauge_move_marks_(weft_gauge_marks_ *marks, int64_t value)
+{
+	int64_t high = atomic_load_explicit(&marks->high, memory_order_relaxed);
+	int64_t low = atomic_load_explicit(&marks->low, memory_order_relaxed);
+
+	while (value > high &&
+	       !atomic_compare_exchange_weak_explicit(&marks->high, &high, value,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+	while (value < low &&
+	       !atomic_compare_exchange_weak_explicit(&marks->low, &low, value,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
