@@ -6,10 +6,10 @@
  * Unbounded FIFO queue for any number of producers and one consumer, of nodes which stand inside
  * the caller's own structures. It never allocates, is never full, and a push is one exchange.
  *
- * When not to use it: where a bound has to hold producers back (mpsc_ring.h); with a second
- * consumer at the same time (mpmc_unbounded.h); where a stopped producer must not delay the
- * elements of others (mpmc_lockfree.h). The consumer's role may move from thread to thread when
- * something else orders the hand-over.
+ * When not to use it: where a bound has to hold producers back, or with a second consumer at the
+ * same time (mpmc_queue.h); where a stopped producer must not delay the elements of others
+ * (mpmc_lockfree.h). The consumer's role may move from thread to thread when something else orders
+ * the hand-over.
  *
  * Source: Dmitry Vyukov's intrusive MPSC queue (1024cores.net, 2008). Here the stub takes the place
  * of the last node by a compare-and-exchange, so that it is never in the middle, and the end is
