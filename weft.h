@@ -17,9 +17,11 @@
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpsc_queue.h>
+#include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>
 #include <weft/lockfree/per_cpu.h>
 #include <weft/lockfree/per_cpu_list.h>
+#include <weft/lockfree/priority_queue.h>
 #include <weft/lockfree/rcu_ptr.h>
 #include <weft/lockfree/reclaim.h>
 #include <weft/lockfree/seqlock.h>

@@ -64,6 +64,8 @@ void add_mpsc_queue();
 void add_spsc_queue();
 void add_stack();
 void add_deque();
+void add_priority_queue();
+void add_multiqueue();
 void add_counter();
 void add_gauge();
 void add_histogram();

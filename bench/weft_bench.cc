@@ -353,6 +353,8 @@ try {
 	bench::add_spsc_queue();
 	bench::add_stack();
 	bench::add_deque();
+	bench::add_priority_queue();
+	bench::add_multiqueue();
 	bench::add_counter();
 	bench::add_gauge();
 	bench::add_histogram();

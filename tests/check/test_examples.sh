@@ -80,6 +80,9 @@ under way 0, the largest was 4999'
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer
     point 'log_writer' prints '20000 records written'
+    call triage
+    point 'triage' prints 'now: 333, today: 333, some day: 333, then closed
+sum of all jobs: 498501'
     call hand_over
     point 'hand_over' prints 'nobody plays yet
 the ball was hit 2000 times'

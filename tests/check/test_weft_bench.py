@@ -11,8 +11,8 @@ import tempfile
 from c_source import Tap
 
 STRUCTURES = ['mpmc_queue', 'mpmc_lockfree', 'mpsc_queue', 'spsc_queue', 'stack', 'deque',
-              'counter', 'gauge', 'histogram', 'rcu_ptr', 'seqlock', 'object_pool', 'park',
-              'eventcount', 'pool', 'forkjoin']
+              'priority_queue', 'multiqueue', 'counter', 'gauge', 'histogram', 'rcu_ptr', 'seqlock',
+              'object_pool', 'park', 'eventcount', 'pool', 'forkjoin']
 CONTEXT = ['compiler', 'cpu', 'flags', 'peers', 'pinned', 'plan', 'weft']
 BRIEF = ['--run-ms', '1', '--repetitions', '2']
 

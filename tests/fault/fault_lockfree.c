@@ -18,7 +18,9 @@
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>
+#include <weft/lockfree/priority_queue.h>
 #include <weft/lockfree/spsc_queue.h>
 
 #include "../fifo.h"
@@ -122,6 +124,36 @@ static int make_snapshot(void *context)
 	return error;
 }
 
+static int make_priority_queue(void *context)
+{
+	static const weft_priority_queue zeroed;
+	weft_priority_queue queue;
+
+	(void)context;
+	memset((void *)&queue, 0xa5, sizeof(queue));
+	int error = weft_priority_queue_init(&queue, 5, 3);
+
+	if (error != 0)
+		assert_memory_equal(&queue, &zeroed, sizeof(queue));
+	weft_priority_queue_fini(&queue);
+	return error;
+}
+
+static int make_multiqueue(void *context)
+{
+	static const weft_multiqueue zeroed;
+	weft_multiqueue queue;
+
+	(void)context;
+	memset((void *)&queue, 0xa5, sizeof(queue));
+	int error = weft_multiqueue_init(&queue, 5, 3, 1);
+
+	if (error != 0)
+		assert_memory_equal(&queue, &zeroed, sizeof(queue));
+	weft_multiqueue_fini(&queue);
+	return error;
+}
+
 static int make_small_fifo(void *kind)
 {
 	return make_fifo(kind, 5);
@@ -216,6 +248,13 @@ static void histogram_without_memory(void **state)
 	assert_int_equal(fail_alloc_each(make_histogram, NULL),
 			 weft_per_cpu_is_restartable_() ? 3 : 2);
 	assert_int_equal(fail_alloc_each(make_snapshot, NULL), 1);
+}
+
+static void priority_queues_without_memory(void **state)
+{
+	(void)state;
+	assert_true(fail_alloc_each(make_priority_queue, NULL) > 0);
+	assert_true(fail_alloc_each(make_multiqueue, NULL) > 0);
 }
 
 /* Each of the two pushes, in turn. */
@@ -380,6 +419,39 @@ static void deque_does_not_allocate(void **state)
 	weft_deque_fini(&deque);
 }
 
+static void priority_queues_do_not_allocate(void **state)
+{
+	weft_multiqueue_handle handle;
+	weft_priority_queue strict;
+	weft_multiqueue relaxed;
+	size_t done = 0;
+	void *element;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_priority_queue_init(&strict, 4, 2), 0);
+	assert_int_equal(weft_multiqueue_init(&relaxed, 4, 2, 2), 0);
+	begin_to_count();
+	weft_multiqueue_handle_init(&handle, &relaxed);
+	for (unsigned lap = 0; lap < LAPS; lap++) {
+		for (unsigned i = 0; i < 5; i++) {
+			done += weft_priority_queue_try_push(&strict, i % 2, &strict);
+			done += weft_multiqueue_try_push(&handle, i, &relaxed);
+		}
+		done += weft_priority_queue_size(&strict) + weft_multiqueue_size(&relaxed);
+		for (unsigned i = 0; i < 5; i++) {
+			done += weft_priority_queue_try_pop(&strict, &element, NULL);
+			done += weft_multiqueue_try_pop(&handle, &element, NULL);
+		}
+	}
+	weft_priority_queue_close(&strict);
+	weft_multiqueue_close(&relaxed);
+	assert_int_equal(done, (size_t)LAPS * 24);
+	assert_int_equal(fail_alloc_count(), 0);
+	weft_multiqueue_fini(&relaxed);
+	weft_priority_queue_fini(&strict);
+}
+
 static void counter_does_not_allocate(void **state)
 {
 	weft_counter counter;
@@ -503,6 +575,7 @@ int main(void)
 		cmocka_unit_test(counter_without_memory),
 		cmocka_unit_test(gauge_without_memory),
 		cmocka_unit_test(histogram_without_memory),
+		cmocka_unit_test(priority_queues_without_memory),
 		cmocka_unit_test(deque_grows_without_memory),
 		cmocka_unit_test(deque_goes_on_after_a_failure),
 		fifo_test("mpmc_queue does not allocate", fifo_does_not_allocate, &fifo_mpmc_queue),
@@ -524,6 +597,7 @@ int main(void)
 		fifo_test("mpmc_pointer_queue in memory does not allocate",
 			  fifo_in_memory_does_not_allocate, &fifo_mpmc_pointer_queue),
 		cmocka_unit_test(deque_does_not_allocate),
+		cmocka_unit_test(priority_queues_do_not_allocate),
 		cmocka_unit_test(counter_does_not_allocate),
 		cmocka_unit_test(object_pool_without_memory),
 		cmocka_unit_test(object_pool_does_not_allocate),

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <weft/lockfree/priority_queue.h>
+
+#include <string.h>
+
+#include "ring_memory.h"
+
+/* The index of no node. */
+#define NONE UINT32_MAX
+
+/* In links. */
+#define COUNT_SHIFT 32
+/* In free_, where the count is above it. */
+#define CLOSED     ((uint64_t)1 << 32)
+#define FREE_SHIFT 33
+/* In words_. */
+#define LEVELS_A_WORD 16
+#define ONE_PUSH      ((uint64_t)1 << LEVELS_A_WORD)
+
+/* A link to this node, which counts one more than the link that it replaces. */
+static uint64_t link_after(uint64_t replaced, uint32_t node)
+{
+	return ((replaced >> COUNT_SHIFT) + 1) << COUNT_SHIFT | node;
+}
+
+static size_t level_bytes(unsigned levels)
+{
+	return levels * sizeof(weft_priority_level_);
+}
+
+static size_t word_count(unsigned levels)
+{
+	return (levels + LEVELS_A_WORD - 1) / LEVELS_A_WORD;
+}
+
+static size_t whole_lines(size_t bytes)
+{
+	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
+}
+
+/* The words have lines of their own. */
+static size_t word_bytes(unsigned levels)
+{
+	return whole_lines(word_count(levels) * sizeof(uint64_t));
+}
+
+size_t weft_priority_queue_memory_size(size_t capacity, unsigned levels)
+{
+	if (levels == 0 || levels > WEFT_PRIORITY_QUEUE_LEVELS_MAX || capacity == 0 ||
+	    capacity > WEFT_RING_CAPACITY_MAX_)
+		return 0;
+	return level_bytes(levels) + word_bytes(levels) +
+	       whole_lines((capacity + levels) * sizeof(weft_priority_node_));
+}
+
+/* The first nodes begin the levels, the others are free. */
+static void start(weft_priority_queue *queue, void *memory, size_t capacity, unsigned levels)
+{
+	unsigned char *bytes = memory;
+
+	queue->levels_ = memory;
+	queue->words_ = (WEFT_ATOMIC(uint64_t) *)(void *)(bytes + level_bytes(levels));
+	queue->nodes_ =
+		(weft_priority_node_ *)(void *)(bytes + level_bytes(levels) + word_bytes(levels));
+	queue->level_count_ = levels;
+	queue->capacity_ = (uint32_t)capacity;
+	/* relaxed: the queue is not shared yet. */
+	for (uint32_t i = 0; i < levels; i++) {
+		atomic_store_explicit(&queue->nodes_[i].next_, NONE, memory_order_relaxed);
+		atomic_store_explicit(&queue->levels_[i].head_, i, memory_order_relaxed);
+		atomic_store_explicit(&queue->levels_[i].tail_, i, memory_order_relaxed);
+	}
+	for (uint32_t i = 0; i < queue->capacity_; i++) {
+		weft_priority_node_ *node = &queue->nodes_[levels + i];
+
+		atomic_store_explicit(&node->next_, i == 0 ? NONE : levels + i - 1,
+				      memory_order_relaxed);
+		atomic_store_explicit(&node->depth_, i + 1, memory_order_relaxed);
+	}
+	atomic_store_explicit(&queue->free_, levels + queue->capacity_ - 1, memory_order_relaxed);
+}
+
+int weft_priority_queue_init(weft_priority_queue *queue, size_t capacity, unsigned levels)
+{
+	size_t one = 1, bytes = weft_priority_queue_memory_size(capacity, levels);
+
+	memset((void *)queue, 0, sizeof(*queue));
+	if (bytes == 0)
+		return -EINVAL;
+
+	int error = weft_ring_memory_create_(&queue->owned_, &one, bytes);
+
+	if (error == 0)
+		start(queue, queue->owned_, capacity, levels);
+	return error;
+}
+
+int weft_priority_queue_init_in(weft_priority_queue *queue, void *memory, size_t bytes,
+				size_t capacity, unsigned levels)
+{
+	size_t one = 1, needed = weft_priority_queue_memory_size(capacity, levels);
+
+	memset((void *)queue, 0, sizeof(*queue));
+	if (needed == 0)
+		return -EINVAL;
+
+	int error = weft_ring_memory_adopt_(memory, bytes, &one, needed);
+
+	if (error == 0)
+		start(queue, memory, capacity, levels);
+	return error;
+}
+
+void weft_priority_queue_fini(weft_priority_queue *queue)
+{
+	weft_ring_memory_destroy_(queue->owned_);
+	memset((void *)queue, 0, sizeof(*queue));
+}
+
+/* What free_ becomes: this node first, and one more change. */
+static uint64_t free_after(uint64_t replaced, uint32_t node)
+{
+	return ((replaced >> FREE_SHIFT) + 1) << FREE_SHIFT | (replaced & CLOSED) | node;
+}
+
+/* Takes a free node: 0, -EAGAIN or -EPIPE. */
+static int take_node(weft_priority_queue *queue, uint32_t *taken)
+{
+	for (;;) {
+		/* F1 acquire, pairs with F3, F5: the node's link, and its last user is done with
+		 * it; or what was done before closing. */
+		uint64_t first = atomic_load_explicit(&queue->free_, memory_order_acquire);
+
+		if ((first & CLOSED) != 0)
+			return -EPIPE;
+		if ((uint32_t)first == NONE)
+			return -EAGAIN;
+		/* relaxed: the link may be of another use by now; then the exchange fails, which
+		 * itself only counts. */
+		uint64_t next = atomic_load_explicit(&queue->nodes_[(uint32_t)first].next_,
+						     memory_order_relaxed);
+
+		if (atomic_compare_exchange_weak_explicit(
+			    &queue->free_, &first, free_after(first, (uint32_t)next),
+			    memory_order_relaxed, memory_order_relaxed)) {
+			*taken = (uint32_t)first;
+			return 0;
+		}
+	}
+}
+
+/* The number of free nodes when free_ was this, or any number when that was long ago. */
+static uint32_t depth_of(const weft_priority_queue *queue, uint64_t first)
+{
+	/* relaxed: published with free_. */
+	return (uint32_t)first == NONE
+		       ? 0
+		       : atomic_load_explicit(&queue->nodes_[(uint32_t)first].depth_,
+					      memory_order_relaxed);
+}
+
+static void give_node(weft_priority_queue *queue, uint32_t node)
+{
+	weft_priority_node_ *given = &queue->nodes_[node];
+	/* relaxed: the node is ours until F3. */
+	uint64_t old = atomic_load_explicit(&given->next_, memory_order_relaxed), first;
+
+	do {
+		/* F2 acquire, pairs with F3: the depth of the first. */
+		first = atomic_load_explicit(&queue->free_, memory_order_acquire);
+		atomic_store_explicit(&given->depth_, depth_of(queue, first) + 1,
+				      memory_order_relaxed);
+		/* N1 release, pairs with L2, L7: who sees it sees that the node left its level. */
+		atomic_store_explicit(&given->next_, link_after(old, (uint32_t)first),
+				      memory_order_release);
+		/* F3 release, pairs with F1, F2, F4: its link and depth are complete, and we
+		 * are done with the node. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&queue->free_, &first, free_after(first, node), memory_order_release,
+		memory_order_relaxed));
+}
+
+/* Moves the tail of a level from the last node but one to the last, unless somebody else has. */
+static void move_tail(weft_priority_level_ *level, uint64_t tail, uint64_t next)
+{
+	/* L4 release, pairs with L1, L6: the next node. */
+	atomic_compare_exchange_strong_explicit(&level->tail_, &tail,
+						link_after(tail, (uint32_t)next),
+						memory_order_release, memory_order_relaxed);
+}
+
+/* Appends a node that is ours to a level. */
+static void append(weft_priority_queue *queue, weft_priority_level_ *level, uint32_t node)
+{
+	for (;;) {
+		/* L1 acquire, pairs with L4: the node, whose next_ is of this level. */
+		uint64_t tail = atomic_load_explicit(&level->tail_, memory_order_acquire);
+		weft_priority_node_ *last = &queue->nodes_[(uint32_t)tail];
+		/* L2 acquire, pairs with L3, N1, N2: the node after it, for L4; or, when the node
+		 * has left the level, that the tail is another one. */
+		uint64_t next = atomic_load_explicit(&last->next_, memory_order_acquire);
+
+		/* relaxed: L2 is before it. */
+		if (atomic_load_explicit(&level->tail_, memory_order_relaxed) != tail)
+			continue;
+		if ((uint32_t)next != NONE) {
+			move_tail(level, tail, next);
+			continue;
+		}
+		/* L3 release, pairs with L2, L7: the element and what it points to. */
+		if (atomic_compare_exchange_strong_explicit(
+			    &last->next_, &next, link_after(next, node), memory_order_release,
+			    memory_order_relaxed)) {
+			move_tail(level, tail, node);
+			return;
+		}
+	}
+}
+
+int weft_priority_queue_push(weft_priority_queue *queue, unsigned priority, void *element)
+{
+	uint32_t node;
+
+	if (priority >= queue->level_count_)
+		return -EINVAL;
+
+	int error = take_node(queue, &node);
+
+	if (error != 0)
+		return error;
+	weft_priority_node_ *added = &queue->nodes_[node];
+	/* relaxed: the node is ours until L3. */
+	uint64_t old = atomic_load_explicit(&added->next_, memory_order_relaxed);
+
+	atomic_store_explicit(&added->element_, element, memory_order_relaxed);
+	/* N2 release, pairs with L2, L7: as N1. */
+	atomic_store_explicit(&added->next_, link_after(old, NONE), memory_order_release);
+	append(queue, &queue->levels_[priority], node);
+
+	/* relaxed: only the exchange counts. */
+	WEFT_ATOMIC(uint64_t) *word = &queue->words_[priority / LEVELS_A_WORD];
+	uint64_t bit = (uint64_t)1 << priority % LEVELS_A_WORD;
+	uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+
+	/* W1 release, pairs with W2: who sees the bit, or any later word, sees the element. */
+	while (!atomic_compare_exchange_weak_explicit(word, &seen, (seen + ONE_PUSH) | bit,
+						      memory_order_release, memory_order_relaxed))
+		continue;
+	return 0;
+}
+
+/* Takes the oldest element of a level, or returns false when it has none. */
+static bool take_oldest(weft_priority_queue *queue, weft_priority_level_ *level, void **element)
+{
+	for (;;) {
+		/* L8 acquire, pairs with L5: the node, and a tail that is not before it. */
+		uint64_t head = atomic_load_explicit(&level->head_, memory_order_acquire);
+		/* L6 acquire, pairs with L4: the node at the tail. */
+		uint64_t tail = atomic_load_explicit(&level->tail_, memory_order_acquire);
+		/* L7 acquire, pairs with L3, N1, N2: the element in the next node; or, when the
+		 * node has left the level, that the head is another one. */
+		uint64_t next = atomic_load_explicit(&queue->nodes_[(uint32_t)head].next_,
+						     memory_order_acquire);
+
+		if ((uint32_t)next == NONE) {
+			/* relaxed: L7 is before it. */
+			if (atomic_load_explicit(&level->head_, memory_order_relaxed) == head)
+				return false;
+			continue;
+		}
+		if ((uint32_t)head == (uint32_t)tail) {
+			move_tail(level, tail, next); /* I3 */
+			continue;
+		}
+		/* relaxed: if the node was used again meanwhile, the exchange fails. */
+		void *oldest = atomic_load_explicit(&queue->nodes_[(uint32_t)next].element_,
+						    memory_order_relaxed);
+
+		/* L5 release, pairs with L8: we have read the element; and the tail. */
+		if (atomic_compare_exchange_strong_explicit(
+			    &level->head_, &head, link_after(head, (uint32_t)next),
+			    memory_order_release, memory_order_relaxed)) {
+			*element = oldest;
+			give_node(queue, (uint32_t)head);
+			return true;
+		}
+	}
+}
+
+/* Takes the oldest element of the least of the levels of a word, or returns false. */
+static bool take_least(weft_priority_queue *queue, size_t index, void **element, unsigned *priority)
+{
+	for (;;) {
+		/* W2 acquire, pairs with W1: the elements of the levels whose bits are set. */
+		uint64_t seen = atomic_load_explicit(&queue->words_[index], memory_order_acquire);
+
+		if (seen % ONE_PUSH == 0)
+			return false;
+		unsigned bit = (unsigned)__builtin_ctzll(seen);
+		unsigned level = (unsigned)index * LEVELS_A_WORD + bit;
+
+		if (take_oldest(queue, &queue->levels_[level], element)) {
+			if (priority != NULL)
+				*priority = level;
+			return true;
+		}
+		/* relaxed: it says nothing that W1 has not said (I4). */
+		atomic_compare_exchange_strong_explicit(&queue->words_[index], &seen,
+							seen & ~((uint64_t)1 << bit),
+							memory_order_relaxed, memory_order_relaxed);
+	}
+}
+
+int weft_priority_queue_pop(weft_priority_queue *queue, void **element, unsigned *priority)
+{
+	for (size_t i = 0; i < word_count(queue->level_count_); i++)
+		if (take_least(queue, i, element, priority))
+			return 0;
+
+	/* F4 acquire, pairs with F3, F5: the depth; and what was done before closing. */
+	uint64_t first = atomic_load_explicit(&queue->free_, memory_order_acquire);
+
+	/* Closed, and all nodes are free: no push is under way, none can begin, and what was inside
+	 * has been popped. A depth that changes meanwhile was not of this free_: of a closed queue
+	 * nodes only come back. */
+	if ((first & CLOSED) != 0 && depth_of(queue, first) == queue->capacity_)
+		return -EPIPE;
+	return -EAGAIN;
+}
+
+void weft_priority_queue_close(weft_priority_queue *queue)
+{
+	/* F5 release, pairs with F1, F4, F6: what was done before. */
+	atomic_fetch_or_explicit(&queue->free_, CLOSED, memory_order_release);
+}
+
+bool weft_priority_queue_is_closed(const weft_priority_queue *queue)
+{
+	/* F6 acquire, pairs with F5: what was done before closing. */
+	return (atomic_load_explicit(&queue->free_, memory_order_acquire) & CLOSED) != 0;
+}
+
+size_t weft_priority_queue_size(const weft_priority_queue *queue)
+{
+	/* relaxed: an estimate; who must be exact has synchronised with the calls before. */
+	uint64_t first = atomic_load_explicit(&queue->free_, memory_order_relaxed);
+	uint32_t depth = depth_of(queue, first);
+
+	/* That of a node which was taken meanwhile is of another moment, but in range. */
+	return queue->capacity_ - (depth < queue->capacity_ ? depth : queue->capacity_);
+}

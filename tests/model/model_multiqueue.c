@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * multiqueue: each element is taken exactly once, by a thread that sees what it points to; one lane
+ * is a priority queue; a frozen thread hides its lane and no more; a closed queue is drained before
+ * anyone is told that it is.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include <weft/lockfree/multiqueue.h>
+
+#include "model.h"
+
+enum {
+	THREADS = 4,
+	ELEMENTS = 8,
+	CALLS = 8
+};
+
+/* The calls of a thread: '0' to '9' push with that priority, 'o' pop, 'c' close, 'i' is_closed. */
+struct shape {
+	size_t capacity;
+	unsigned lanes;
+	const char *before, *threads[THREADS - 1];
+	bool never_full; /* each push finds a lane */
+};
+
+static struct {
+	weft_multiqueue queue;
+	const struct shape *shape;
+	weft_multiqueue_handle handles[THREADS];
+	/* What an element points to: its number, until it is used. */
+	int contents[THREADS * ELEMENTS];
+	int pushed[THREADS], popped[THREADS];
+	bool got[THREADS][THREADS * ELEMENTS];
+	bool drained[THREADS];
+	/* Written before the queue is closed. */
+	int last_words;
+	bool out_of_memory;
+} test;
+
+static void setup(const struct shape *shape)
+{
+	static const char *const names[][3] = {{"taken 0", "count 0", "least 0"},
+					       {"taken 1", "count 1", "least 1"},
+					       {"taken 2", "count 2", "least 2"},
+					       {"taken 3", "count 3", "least 3"}};
+
+	memset(&test, 0, sizeof(test));
+	test.shape = shape;
+
+	int error = weft_multiqueue_init(&test.queue, shape->capacity, shape->lanes, 1);
+
+	model_assert(error == 0 || error == -ENOMEM);
+	test.out_of_memory = error != 0;
+	if (error != 0)
+		return;
+	for (int i = 0; i < THREADS; i++)
+		weft_multiqueue_handle_init(&test.handles[i], &test.queue);
+	for (unsigned i = 0; i < shape->lanes; i++) {
+		weft_multiqueue_lane_ *lane =
+			(weft_multiqueue_lane_ *)(void *)(test.queue.lanes_ +
+							  i * test.queue.lane_bytes_);
+
+		model_name(&lane->taken_, names[i][0]);
+		model_name(&lane->count_, names[i][1]);
+		model_name(&lane->least_, names[i][2]);
+	}
+	model_name(&test.queue.phase_, "phase");
+	model_name_array(test.contents, sizeof(*test.contents), THREADS * ELEMENTS, "contents");
+}
+
+static int push(int thread, char kind)
+{
+	int number = thread * ELEMENTS + test.pushed[thread] + 1;
+
+	test.contents[number] = number;
+	int result = weft_multiqueue_push(&test.handles[thread], (uint64_t)(kind - '0'),
+					  &test.contents[number]);
+
+	model_assert(result == 0 || result == -EAGAIN || result == -EPIPE);
+	test.pushed[thread] += result == 0;
+	model_assert(result != -EAGAIN || !test.shape->never_full);
+	return result;
+}
+
+/* Returns the number of the element, or a negative errno. */
+static int pop(int thread, uint64_t *priority)
+{
+	void *element;
+	int result = weft_multiqueue_pop(&test.handles[thread], &element, priority);
+
+	model_assert(result == 0 || result == -EAGAIN || result == -EPIPE);
+	if (result != 0)
+		return result;
+	int *contents = element, number = (int)(contents - test.contents);
+
+	/* A second use is a race, if not a wrong value. */
+	model_assert(*contents == number);
+	*contents = 0;
+	model_assert(!test.got[thread][number]);
+	test.got[thread][number] = true;
+	test.popped[thread]++;
+	return number;
+}
+
+static void follow_script(int thread, const char *script)
+{
+	bool closed = false;
+
+	for (; script != NULL && *script != '\0'; script++) {
+		if (*script == 'c') {
+			test.last_words = 1;
+			weft_multiqueue_close(&test.queue);
+			closed = true;
+		} else if (*script == 'i') {
+			if (weft_multiqueue_is_closed(&test.queue))
+				model_assert(test.last_words == 1);
+		} else if (*script != 'o') {
+			int result = push(thread, *script);
+
+			model_assert(!closed || result != 0);
+			closed = closed || result == -EPIPE;
+		} else {
+			int result = pop(thread, NULL);
+
+			model_assert(!test.drained[thread] || result == -EPIPE);
+			test.drained[thread] = result == -EPIPE;
+			if (result == -EPIPE)
+				model_assert(test.last_words == 1);
+			closed = closed || result == -EPIPE;
+		}
+	}
+}
+
+static void run(void *argument)
+{
+	int thread = (int)(intptr_t)argument;
+
+	follow_script(thread, test.shape->threads[thread - 1]);
+}
+
+static void check_all_taken_once(void)
+{
+	bool drained = false;
+	size_t left = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		left += (size_t)(test.pushed[i] - test.popped[i]);
+		drained = drained || test.drained[i];
+	}
+	model_assert(weft_multiqueue_size(&test.queue) == left);
+	/* Who said that nothing will come was right. */
+	model_assert(!drained || left == 0);
+	for (; left > 0; left--)
+		model_assert(pop(0, NULL) > 0);
+	model_assert(pop(0, NULL) == (weft_multiqueue_is_closed(&test.queue) ? -EPIPE : -EAGAIN));
+	for (int i = 0; i < THREADS; i++)
+		for (int j = 1; j <= test.pushed[i]; j++) {
+			int count = 0;
+
+			for (int k = 0; k < THREADS; k++)
+				count += test.got[k][i * ELEMENTS + j];
+			model_assert(count == 1);
+		}
+}
+
+static void exact(const void *shape)
+{
+	setup(shape);
+	if (test.out_of_memory) {
+		weft_multiqueue_fini(&test.queue);
+		return;
+	}
+	follow_script(0, test.shape->before);
+	for (int i = 1; i < THREADS && test.shape->threads[i - 1] != NULL; i++)
+		model_thread(run, (void *)(intptr_t)i);
+	model_join();
+	if (model_frozen() == 0) {
+		check_all_taken_once();
+		weft_multiqueue_fini(&test.queue);
+	}
+}
+
+/* One lane is a strict queue, whose answers may be that another thread is in it. */
+
+struct contents {
+	unsigned char count_of[4][3]; /* by priority, the elements in their order; 0 is none */
+};
+
+static bool step(void *state, const struct model_operation *operation)
+{
+	struct contents *contents = state;
+
+	if (!operation->pending && operation->result == -EAGAIN)
+		return true;
+	for (int priority = 0; priority < 4; priority++) {
+		unsigned char *elements = contents->count_of[priority];
+
+		if (operation->kind == 'o') {
+			if (elements[0] == 0)
+				continue;
+			unsigned char oldest = elements[0];
+
+			memmove(elements, elements + 1, 2);
+			elements[2] = 0;
+			return operation->pending || operation->result == oldest;
+		}
+		if (priority != operation->argument % 4)
+			continue;
+		int end = 0;
+
+		while (end < 3 && elements[end] != 0)
+			end++;
+		if (end == 3)
+			return false;
+		elements[end] = (unsigned char)(operation->argument / 4);
+		return true;
+	}
+	return operation->pending;
+}
+
+static void describe(const struct model_operation *operation, char *text, size_t size)
+{
+	if (operation->kind != 'o')
+		snprintf(text, size, "push(%ld, priority %ld): %ld", operation->argument / 4,
+			 operation->argument % 4, operation->result);
+	else
+		snprintf(text, size, "pop: %ld", operation->result);
+}
+
+static const struct model_specification specification = {
+	.state_size = sizeof(struct contents),
+	.step = step,
+	.describe = describe,
+};
+
+static void run_recorded(void *argument)
+{
+	int thread = (int)(intptr_t)argument;
+	const char *script = test.shape->threads[thread - 1];
+
+	for (; *script != '\0'; script++) {
+		if (*script == 'o') {
+			model_call('o', 0);
+			model_return(pop(thread, NULL));
+		} else {
+			model_call('p', 4 * (thread * ELEMENTS + test.pushed[thread] + 1) +
+						*script - '0');
+			model_return(push(thread, *script));
+		}
+	}
+}
+
+static void linearizable(const void *shape)
+{
+	setup(shape);
+	for (int i = 1; i < THREADS && test.shape->threads[i - 1] != NULL; i++)
+		model_thread(run_recorded, (void *)(intptr_t)i);
+	model_join();
+	model_assert_linearizable(&specification);
+	if (model_frozen() == 0)
+		weft_multiqueue_fini(&test.queue);
+}
+
+#define SHAPE(...) (&(const struct shape){__VA_ARGS__})
+
+static const struct model_scenario scenarios[] = {
+	{
+		.name = "multiqueue: 2 producers, 1 consumer, 2 lanes",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .lanes = 2, .threads = {"10", "2", "oo"}),
+		.preemptions = 1,
+	},
+	{
+		.name = "multiqueue: elements go in and out of 2 lanes",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 4, .lanes = 2, .before = "5", .threads = {"0o", "1o"}),
+	},
+	{
+		.name = "multiqueue: full lanes",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 2, .lanes = 2, .before = "3", .threads = {"12o", "0o"}),
+	},
+	{
+		.name = "multiqueue: one lane is linearizable",
+		.run = linearizable,
+		.argument = SHAPE(.capacity = 4, .lanes = 1, .threads = {"10o", "0o"}),
+	},
+	{
+		.name = "multiqueue: a frozen thread hides one lane",
+		.run = exact,
+		.argument = SHAPE(.capacity = 16, .lanes = 4, .before = "3",
+				  .threads = {"0o", "1o"}, .never_full = true),
+		.freeze = true,
+		.stale = 1,
+	},
+	{
+		.name = "multiqueue: closed while elements go in and out",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .lanes = 2, .before = "1",
+				  .threads = {"0", "oi", "c"}),
+	},
+	{
+		.name = "multiqueue: who closes pushes and pops",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .lanes = 1, .threads = {"0c0oo", "o0o"}),
+		.stale = 1,
+	},
+	{
+		.name = "multiqueue: out of memory",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .lanes = 1, .threads = {"0", "o"}),
+		.fail_allocations = true,
+	},
+};
+
+int main(int count, char **arguments)
+{
+	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}

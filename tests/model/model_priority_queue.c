@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * priority_queue: each element is taken exactly once, by a thread that sees what it points to; a
+ * priority is a FIFO queue; no pop passes over an element that was there before it; nobody waits
+ * for anybody; a closed queue is drained before anyone is told that it is.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include <weft/lockfree/priority_queue.h>
+
+#include "model.h"
+
+enum {
+	THREADS = 4,
+	ELEMENTS = 10, /* 10 * thread + number of the push is an element of a thread, from 1 */
+	CALLS = 8
+};
+
+/* The calls of a thread: '0' to '9' push with that priority, 'o' pop, 'c' close, 'i' is_closed. */
+struct shape {
+	size_t capacity;
+	unsigned levels;
+	const char *before, *threads[THREADS - 1];
+	bool wrap; /* counts begin just below their overflow */
+};
+
+/* What a call did. */
+struct call {
+	char kind;
+	int result;
+	unsigned priority; /* of what was popped */
+	int element;
+};
+
+static struct {
+	weft_priority_queue queue;
+	const struct shape *shape;
+	int contents[THREADS * ELEMENTS];
+	struct call calls[THREADS][CALLS];
+	int made[THREADS];
+	unsigned priorities[THREADS * ELEMENTS];
+	int last_words; /* written before the queue is closed */
+	bool out_of_memory;
+} test;
+
+/* All that is counted is about to overflow. */
+static void set_counts(void)
+{
+	weft_priority_queue *queue = &test.queue;
+	uint64_t last = (uint64_t)UINT32_MAX << 32;
+
+	for (unsigned i = 0; i < test.shape->levels; i++) {
+		atomic_store_explicit(&queue->levels_[i].head_, last | i, memory_order_relaxed);
+		atomic_store_explicit(&queue->levels_[i].tail_, last | i, memory_order_relaxed);
+	}
+	for (unsigned i = 0; i < test.shape->levels + test.shape->capacity; i++) {
+		uint64_t next = atomic_load_explicit(&queue->nodes_[i].next_, memory_order_relaxed);
+
+		atomic_store_explicit(&queue->nodes_[i].next_, last | next, memory_order_relaxed);
+	}
+	atomic_store_explicit(&queue->words_[0], UINT64_MAX << 16, memory_order_relaxed);
+	atomic_fetch_or_explicit(&queue->free_, UINT64_MAX << 33, memory_order_relaxed);
+}
+
+static void setup(const struct shape *shape)
+{
+	memset(&test, 0, sizeof(test));
+	test.shape = shape;
+
+	int error = weft_priority_queue_init(&test.queue, shape->capacity, shape->levels);
+
+	model_assert(error == 0 || error == -ENOMEM);
+	test.out_of_memory = error != 0;
+	if (error != 0)
+		return;
+	if (shape->wrap)
+		set_counts();
+	model_name(&test.queue.free_, "free");
+	model_name(test.queue.words_, "word");
+	model_name_array(&test.queue.levels_->head_, sizeof(*test.queue.levels_), shape->levels,
+			 "head");
+	model_name_array(&test.queue.levels_->tail_, sizeof(*test.queue.levels_), shape->levels,
+			 "tail");
+	model_name_array(&test.queue.nodes_->next_, sizeof(*test.queue.nodes_),
+			 shape->levels + shape->capacity, "next");
+	model_name_array(test.contents, sizeof(*test.contents), THREADS * ELEMENTS, "contents");
+}
+
+static void push(int thread, struct call *call, int number)
+{
+	call->element = thread * ELEMENTS + number;
+	test.contents[call->element] = call->element;
+	test.priorities[call->element] = (unsigned)(call->kind - '0');
+	call->result = weft_priority_queue_push(&test.queue, (unsigned)(call->kind - '0'),
+						&test.contents[call->element]);
+	model_assert(call->result == 0 || call->result == -EAGAIN || call->result == -EPIPE);
+	if (call->result == -EPIPE)
+		model_assert(test.last_words == 1);
+}
+
+static void pop(struct call *call)
+{
+	void *element;
+
+	call->result = weft_priority_queue_pop(&test.queue, &element, &call->priority);
+	model_assert(call->result == 0 || call->result == -EAGAIN || call->result == -EPIPE);
+	if (call->result == -EPIPE)
+		model_assert(test.last_words == 1);
+	if (call->result != 0)
+		return;
+	int *contents = element;
+
+	call->element = (int)(contents - test.contents);
+	/* A second use is a race, if not a wrong value. */
+	model_assert(*contents == call->element);
+	*contents = 0;
+	model_assert(call->priority == test.priorities[call->element]);
+}
+
+static void close_it(void)
+{
+	test.last_words = 1;
+	weft_priority_queue_close(&test.queue);
+}
+
+static void follow_script(int thread, const char *script)
+{
+	for (; script != NULL && *script != '\0'; script++) {
+		struct call *call = &test.calls[thread][test.made[thread]];
+
+		call->kind = *script;
+		if (*script == 'o')
+			pop(call);
+		else if (*script == 'c')
+			close_it();
+		else if (*script == 'i' && weft_priority_queue_is_closed(&test.queue))
+			model_assert(test.last_words == 1);
+		else if (*script == 'i')
+			continue;
+		else
+			push(thread, call, test.made[thread] + 1);
+		test.made[thread]++;
+	}
+}
+
+static void run(void *argument)
+{
+	int thread = (int)(intptr_t)argument;
+
+	follow_script(thread, test.shape->threads[thread - 1]);
+}
+
+static void run_all(const struct shape *shape)
+{
+	setup(shape);
+	if (test.out_of_memory)
+		return;
+	follow_script(0, shape->before);
+	for (int i = 1; i < THREADS && shape->threads[i - 1] != NULL; i++)
+		model_thread(run, (void *)(intptr_t)i);
+	model_join();
+}
+
+/* How often an element was popped by others than this thread. */
+static int popped_by_others(int thread, int element)
+{
+	int count = 0;
+
+	for (int i = 0; i < THREADS; i++)
+		for (int j = 0; i != thread && j < test.made[i]; j++)
+			count += test.calls[i][j].kind == 'o' && test.calls[i][j].result == 0 &&
+				 test.calls[i][j].element == element;
+	return count;
+}
+
+/* What is left goes to thread 0, and then all that went in has come out once. */
+static void check_all_taken_once(void)
+{
+	weft_priority_queue *queue = &test.queue;
+	struct call rest = {.kind = 'o'};
+	int inside = 0;
+
+	for (int i = 0; i < THREADS; i++)
+		for (int j = 0; j < test.made[i]; j++) {
+			const struct call *call = &test.calls[i][j];
+
+			if (strchr("ci", call->kind) == NULL && call->result == 0)
+				inside += call->kind == 'o' ? -1 : 1;
+		}
+	model_assert(inside >= 0);
+	model_assert(weft_priority_queue_size(queue) == (size_t)inside);
+	for (unsigned last = 0; inside > 0; inside--, last = rest.priority) {
+		pop(&rest);
+		model_assert(rest.result == 0 && rest.priority >= last);
+	}
+	pop(&rest);
+	model_assert(rest.result == (weft_priority_queue_is_closed(queue) ? -EPIPE : -EAGAIN));
+	model_assert(weft_priority_queue_size(queue) == 0);
+}
+
+/* A pop passes over no element that its own thread had pushed, or that was there before, unless
+ * another thread has taken it; and a thread's elements of one priority keep their order. */
+static void check_order(void)
+{
+	for (int i = 1; i < THREADS; i++)
+		for (int j = 0; j < test.made[i]; j++) {
+			const struct call *pop = &test.calls[i][j];
+
+			if (pop->kind != 'o')
+				continue;
+			for (int k = 0; k < j + test.made[0]; k++) {
+				const struct call *other =
+					k < j ? &test.calls[i][k] : &test.calls[0][k - j];
+				bool before = pop->result != 0 ||
+					      (unsigned)(other->kind - '0') < pop->priority;
+
+				if (other->kind >= '0' && other->kind <= '9' &&
+				    other->result == 0 && before) {
+					int taken = popped_by_others(i, other->element);
+
+					for (int l = 0; l < j; l++)
+						taken += test.calls[i][l].kind == 'o' &&
+							 test.calls[i][l].result == 0 &&
+							 test.calls[i][l].element == other->element;
+					model_assert(taken == 1);
+				}
+			}
+		}
+}
+
+static void exact(const void *shape)
+{
+	run_all(shape);
+	if (model_frozen() != 0)
+		return;
+	if (!test.out_of_memory) {
+		check_order();
+		check_all_taken_once();
+	}
+	weft_priority_queue_fini(&test.queue);
+}
+
+/* Nobody is told that the queue is drained before it is, and then nothing comes any more. */
+static void closes(const void *shape)
+{
+	run_all(shape);
+	if (model_frozen() != 0)
+		return;
+	for (int i = 1; i < THREADS; i++) {
+		bool closed = false, drained = false;
+
+		for (int j = 0; j < test.made[i]; j++) {
+			const struct call *call = &test.calls[i][j];
+
+			closed = closed || call->kind == 'c' || call->result == -EPIPE;
+			if (closed && call->kind >= '0' && call->kind <= '9')
+				model_assert(call->result == -EPIPE);
+			model_assert(!drained || call->kind == 'i' || call->result == -EPIPE);
+			drained = drained || (call->kind == 'o' && call->result == -EPIPE);
+			if (!drained)
+				continue;
+			/* All that was pushed has been popped, some of it perhaps by a pop that is
+			 * still to return. */
+			struct call rest = {.kind = 'o'};
+
+			pop(&rest);
+			model_assert(rest.result == -EPIPE);
+		}
+	}
+	check_all_taken_once();
+	weft_priority_queue_fini(&test.queue);
+}
+
+/* One priority is a FIFO queue. */
+
+struct contents {
+	unsigned char count;
+	unsigned char elements[15];
+};
+
+static bool step(void *state, const struct model_operation *operation)
+{
+	struct contents *contents = state;
+
+	if (operation->kind != 'o') {
+		if (!operation->pending && operation->result != 0)
+			return false;
+		contents->elements[contents->count++] = (unsigned char)operation->argument;
+		return true;
+	}
+	if (!operation->pending && operation->result == 0)
+		return contents->count == 0;
+	if (contents->count == 0)
+		return operation->pending;
+	unsigned char oldest = contents->elements[0];
+
+	memmove(contents->elements, contents->elements + 1, sizeof(contents->elements) - 1);
+	contents->elements[--contents->count] = 0;
+	return operation->pending || oldest == operation->result;
+}
+
+static void describe(const struct model_operation *operation, char *text, size_t size)
+{
+	if (operation->kind != 'o')
+		snprintf(text, size, "push(%ld)", operation->argument);
+	else
+		snprintf(text, size, "pop: %ld", operation->result);
+}
+
+static const struct model_specification specification = {
+	.state_size = sizeof(struct contents),
+	.step = step,
+	.describe = describe,
+};
+
+static void run_recorded(void *argument)
+{
+	int thread = (int)(intptr_t)argument;
+	const char *script = test.shape->threads[thread - 1];
+
+	for (int number = 1; *script != '\0'; script++, number++) {
+		struct call call = {.kind = *script};
+
+		if (*script == 'o') {
+			model_call('o', 0);
+			pop(&call);
+			model_return(call.result == 0 ? call.element : 0);
+		} else {
+			model_call('p', thread * ELEMENTS + number);
+			push(thread, &call, number);
+			model_return(call.result);
+		}
+	}
+}
+
+static void linearizable(const void *shape)
+{
+	setup(shape);
+	for (int i = 1; i < THREADS && test.shape->threads[i - 1] != NULL; i++)
+		model_thread(run_recorded, (void *)(intptr_t)i);
+	model_join();
+	model_assert_linearizable(&specification);
+	if (model_frozen() == 0)
+		weft_priority_queue_fini(&test.queue);
+}
+
+#define SHAPE(...) (&(const struct shape){__VA_ARGS__})
+
+static const struct model_scenario scenarios[] = {
+	{
+		.name = "priority_queue: 2 producers, 1 consumer, 2 priorities",
+		.run = exact,
+		.argument = SHAPE(.capacity = 3, .levels = 2, .threads = {"10", "0", "oo"}),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: nothing is passed over",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 3, .levels = 2, .before = "1", .threads = {"0o", "oo"}),
+	},
+	{
+		.name = "priority_queue: nothing is passed over, among many words",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 3, .levels = 17, .before = "1", .threads = {"2o", "oo"}),
+		.preemptions = 1,
+	},
+	{
+		.name = "priority_queue: a priority that is emptied and filled",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .levels = 1, .threads = {"0o", "0o", "o"}),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: the same node again and again, in two priorities",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .levels = 2, .threads = {"0o1o", "0o"}),
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: counts overflow",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 2, .levels = 2, .threads = {"0o", "1o"}, .wrap = true),
+	},
+	{
+		.name = "priority_queue: linearizable, one priority",
+		.run = linearizable,
+		.argument = SHAPE(.capacity = 4, .levels = 1, .threads = {"00", "0o", "o"}),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: nobody waits for a frozen thread",
+		.run = exact,
+		.argument =
+			SHAPE(.capacity = 3, .levels = 2, .before = "1", .threads = {"0o", "1o"}),
+		.freeze = true,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: closed while elements go in and out",
+		.run = closes,
+		.argument = SHAPE(.capacity = 2, .levels = 1, .threads = {"00", "oi", "c"}),
+	},
+	{
+		.name = "priority_queue: who closes pushes and pops",
+		.run = closes,
+		.argument = SHAPE(.capacity = 2, .levels = 1, .threads = {"0c0oo", "o0"}),
+	},
+	{
+		.name = "priority_queue: out of memory",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .levels = 1, .threads = {"0", "o"}),
+		.fail_allocations = true,
+	},
+};
+
+int main(int count, char **arguments)
+{
+	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
