@@ -16,6 +16,7 @@
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/mpmc_unbounded.h>
 #include <weft/lockfree/mpsc_queue.h>
 #include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>

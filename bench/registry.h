@@ -60,6 +60,7 @@ void add(const std::string &structure, const std::string &scenario, unit unit, v
 
 void add_mpmc_lockfree();
 void add_mpmc_queue();
+void add_mpmc_unbounded();
 void add_mpsc_queue();
 void add_spsc_queue();
 void add_stack();

@@ -349,6 +349,7 @@ try {
 	bench::current_settings() = settings_of(arguments);
 	bench::add_mpmc_queue();
 	bench::add_mpmc_lockfree();
+	bench::add_mpmc_unbounded();
 	bench::add_mpsc_queue();
 	bench::add_spsc_queue();
 	bench::add_stack();

@@ -3,7 +3,7 @@
 #define WEFT_TESTS_FIFO_H
 
 /*
- * One view of every bounded FIFO queue in lockfree/, so that what they all promise is tested in one
+ * One view of every FIFO queue in lockfree/, so that what they all promise is tested in one
  * place: by one thread in unit/fifo_contract.c, by many in stress/stress_fifo.c.
  *
  * An element is a number below 2^48, which is what the narrowest queue takes. Where the queue holds
@@ -60,6 +60,9 @@ extern const fifo fifo_mpmc_queue;
 extern const fifo fifo_mpmc_queue_typed;
 extern const fifo fifo_mpmc_lockfree;
 extern const fifo fifo_mpmc_pointer_queue;
+/* Never full; the capacity is that of a segment, up to the largest, or else the default one. */
+extern const fifo fifo_mpmc_unbounded;
+extern const fifo fifo_mpmc_unbounded_typed;
 /* Nodes on the heap; never full, whatever the capacity. */
 extern const fifo fifo_mpsc_queue;
 /* As for mpmc_queue. */

@@ -61,6 +61,8 @@ short_programs() {
     call closing
     point 'closing' prints 'the orders come to 1350000
 the shop is closed'
+    call crawl
+    point 'crawl' prints '100000 pages seen, each once'
     call pipeline
     point 'pipeline' prints 'sum of the positive samples: 12250000'
     call hit_counter

@@ -18,6 +18,7 @@
 #include <weft/lockfree/mpmc_lockfree.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
+#include <weft/lockfree/mpmc_unbounded.h>
 #include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>
 #include <weft/lockfree/priority_queue.h>
@@ -33,6 +34,7 @@ typedef union any_queue {
 	weft_mpmc_queue mpmc;
 	weft_mpmc_lockfree lockfree;
 	weft_mpmc_pointer_queue pointer;
+	weft_mpmc_unbounded unbounded;
 	weft_spsc_queue spsc;
 } any_queue;
 
@@ -191,6 +193,13 @@ static void fifo_without_memory(void **state)
 	assert_int_equal(without_memory(*state, LARGEST_CAPACITY + 1), -EINVAL);
 }
 
+/* Where there is no largest capacity. */
+static void unbounded_without_memory(void **state)
+{
+	/* The first segment. */
+	assert_int_equal(fail_alloc_each(make_small_fifo, *state), 1);
+}
+
 static void deque_without_memory(void **state)
 {
 	(void)state;
@@ -325,6 +334,55 @@ static void deque_goes_on_after_a_failure(void **state)
 		assert_int_equal((uintptr_t)element, stolen++);
 	assert_int_equal(stolen, next);
 	weft_deque_fini(&deque);
+	assert_int_equal(fail_alloc_live(), live);
+}
+
+/*
+ * A push that has to make a segment and cannot says so, however often it is tried, and all is as
+ * before: the same push succeeds once there is memory, and what was pushed comes out in its order.
+ */
+static void unbounded_goes_on_after_a_failure(void **state)
+{
+	enum {
+		SEGMENT = 4,
+		SEGMENTS = 8
+	};
+	const uint64_t batch[SEGMENT] = {0};
+	long live = fail_alloc_live();
+	uint64_t next = 0, element;
+	weft_mpmc_unbounded queue;
+
+	(void)state;
+	assert_int_equal(weft_mpmc_unbounded_init(&queue, SEGMENT, sizeof(element)), 0);
+	for (int i = 0; i < SEGMENTS; i++) {
+		fail_alloc_after(0);
+		for (int j = 0; j < SEGMENT - 1; j++, next++)
+			assert_int_equal(weft_mpmc_unbounded_push(&queue, &next), 0);
+		assert_int_equal(fail_alloc_count(), 0);
+		for (int again = 0; again < 3; again++) {
+			fail_alloc_after(0);
+			assert_int_equal(weft_mpmc_unbounded_push(&queue, &next), -ENOMEM);
+			fail_alloc_after(0);
+			assert_int_equal(weft_mpmc_unbounded_try_push_batch(&queue, batch, SEGMENT),
+					 0);
+			assert_true(fail_alloc_happened());
+		}
+		assert_int_equal(weft_mpmc_unbounded_size(&queue), next);
+		fail_alloc_after(-1);
+		assert_int_equal(weft_mpmc_unbounded_push(&queue, &next), 0);
+		next++;
+		assert_int_equal(fail_alloc_count(), 1);
+	}
+	/* For what is popped no memory is wanted. */
+	fail_alloc_after(0);
+	for (uint64_t i = 0; i < next; i++) {
+		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &element), 0);
+		assert_int_equal(element, i);
+	}
+	assert_int_equal(weft_mpmc_unbounded_pop(&queue, &element), -EAGAIN);
+	assert_int_equal(fail_alloc_count(), 0);
+	fail_alloc_after(-1);
+	weft_mpmc_unbounded_fini(&queue);
 	assert_int_equal(fail_alloc_live(), live);
 }
 
@@ -568,6 +626,10 @@ int main(void)
 		fifo_test("mpmc_lockfree without memory", fifo_without_memory, &fifo_mpmc_lockfree),
 		fifo_test("mpmc_pointer_queue without memory", fifo_without_memory,
 			  &fifo_mpmc_pointer_queue),
+		fifo_test("mpmc_unbounded without memory", unbounded_without_memory,
+			  &fifo_mpmc_unbounded),
+		fifo_test("mpmc_unbounded, typed, without memory", unbounded_without_memory,
+			  &fifo_mpmc_unbounded_typed),
 		fifo_test("spsc_queue without memory", fifo_without_memory, &fifo_spsc_queue),
 		fifo_test("spsc_queue, typed, without memory", fifo_without_memory,
 			  &fifo_spsc_queue_typed),
@@ -578,6 +640,7 @@ int main(void)
 		cmocka_unit_test(priority_queues_without_memory),
 		cmocka_unit_test(deque_grows_without_memory),
 		cmocka_unit_test(deque_goes_on_after_a_failure),
+		cmocka_unit_test(unbounded_goes_on_after_a_failure),
 		fifo_test("mpmc_queue does not allocate", fifo_does_not_allocate, &fifo_mpmc_queue),
 		fifo_test("mpmc_queue, typed, does not allocate", fifo_does_not_allocate,
 			  &fifo_mpmc_queue_typed),

@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_LOCKFREE_MPMC_UNBOUNDED_H
+#define WEFT_LOCKFREE_MPMC_UNBOUNDED_H
+
+/*
+ * Unbounded FIFO queue for any number of producers and consumers, elements of any size. It grows by
+ * segments and gives them back when they are drained.
+ *
+ * When not to use it: where producers can be told to wait, a bounded queue (mpmc_queue.h) keeps the
+ * memory in bounds and in the cache, and never allocates. A thread that may be stopped for long
+ * inside a push hides the elements behind its own, see the table.
+ *
+ * Source: a list of segments whose slots are claimed by one exchange, and a segment that lives as
+ * long as its claims, as in crossbeam's SegQueue and folly's UnboundedQueue; a consumer that meets
+ * a producer which does not finish skips its slot, as in Pedro Ramalhete's FAAArrayQueue and its
+ * ancestor LCRQ (Adam Morrison and Yehuda Afek, 2013). Different here: head and tail are words of
+ * an address and an index, so that a claim needs no look at the segment, which is what makes it
+ * safe without hazard pointers or epochs; and one look of a consumer finds the filled slots for up
+ * to 64 pops. How that holds together is at the beginning of the source.
+ *
+ *     operation                          threads  progress        sleeps  allocates
+ *     weft_mpmc_unbounded_init, _fini    one      -               no      init
+ *     weft_mpmc_unbounded_push           any      lock-free (*)   no      once a segment
+ *     ..._try_push, _try_push_batch      any      lock-free (*)   no      once a segment
+ *     weft_mpmc_unbounded_pop            any      lock-free (*)   no      may free, once a segment
+ *     ..._try_pop, _try_pop_batch        any      lock-free (*)   no      may free, once a segment
+ *     weft_mpmc_unbounded_close          any      lock-free       no      no
+ *     ..._is_closed, _size               any      wait-free       no      no
+ *     weft_mpmc_unbounded_trim           any      lock-free (*)   no      frees
+ *
+ *     (*) but for the allocator, and for crowds: at most 127 threads look for elements in a
+ * segment, and at most 2047 link the next one, at the same moment; further ones wait until one of
+ * them is done. Below that a thread that is stopped, wherever that is, keeps neither producers nor
+ * consumers from going on, and holds back no element but those of its own call, and the memory of a
+ * few segments. "Empty" is linearizable. A consumer that meets a claimed slot gives its producer a
+ * moment before it skips it; the producer then takes another one.
+ *
+ * Order: FIFO, linearizable.
+ * Memory: a segment has 3968 bytes of elements (496 of 8 bytes) unless init is told otherwise, and
+ * two more bytes for each of them. An empty queue keeps one segment in use and two spare ones, and
+ * one for each call that is, or was when a segment was last drained, inside a push or a pop. Trim
+ * frees all but those in use.
+ */
+
+#include <string.h>
+
+#include <weft/lockfree/base.h>
+
+/*
+ * Private: a segment. Behind this header stand a byte for each slot that says whether it is filled,
+ * a byte for each that says whether the claims on it are settled, and the elements.
+ */
+typedef struct weft_mpmc_unbounded_segment_ {
+	/* The segment after this one; written once, before tail_ leaves this one. */
+	WEFT_ATOMIC(struct weft_mpmc_unbounded_segment_ *) next;
+	/* Pins that were in tail_ and head_ when they left this segment, less those undone since.
+	 */
+	WEFT_ATOMIC(uint32_t) pins;
+	/* Slots known to be settled; belongs to whoever holds the list that the segment is on. */
+	uint32_t settled;
+	/* The rest of that list. */
+	struct weft_mpmc_unbounded_segment_ *rest;
+} weft_mpmc_unbounded_segment_;
+
+/*
+ * tail_ and head_ are the address of a segment, which has 10 zero bits below and 16 above, with the
+ * index of a slot (bits 0 to 9) and
+ *     tail_: whether the queue is closed (bit 10), and how many threads want to put a segment
+ *     behind this one (bits 11 to 21);
+ *     head_: how many slots from the index on are known to be filled (bits 10 to 14), and how many
+ *     threads look into the segment without having claimed a slot (bits 15 to 21);
+ *     both: a hash of the thread that claimed last (bits 22 to 25).
+ *
+ * Invariants:
+ *   I1  tail_ = (s, i): the slots of s before i are claimed by producers, those from i on are not;
+ *       i is less than the number of slots;
+ *   I2  head_ = (s, i): the slots before i are claimed by consumers or skipped, and head_ is not
+ *       ahead of tail_;
+ *   I3  the slots [i, i + run) at head_ are filled;
+ *   I4  a slot is filled by the producer that claimed it, or skipped by a consumer, whichever is
+ *       first; it is settled by the consumer that took the element, or by the producer that found
+ *       its slot skipped: nobody touches it afterwards;
+ *   I5  a segment is neither freed nor used again before head_ has left it, each of its slots is
+ *       settled and its pins are undone.
+ */
+typedef struct weft_mpmc_unbounded {
+	/* Where the next element goes; written by producers. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
+	/* When it passed from one thread to another last, by the processor's clock. */
+	WEFT_ATOMIC(uint64_t) tail_passed_;
+	/* Where the next element comes from; written by consumers. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
+	WEFT_ATOMIC(uint64_t) head_passed_;
+	/* Whether the last look found elements. */
+	WEFT_ATOMIC(uint32_t) head_found_;
+	/* Constant between init and fini, so that it stays shared in every cache. */
+	WEFT_LINE_ALIGNED uint32_t slots_; /* in a segment */
+	uint32_t flags_bytes_;             /* of the states, and of the settled-flags */
+	uint32_t element_size_;
+	/* Used once a segment. How many tail_ has left, and how many of these head_ has left. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) filled_;
+	WEFT_ATOMIC(uint64_t) drained_;
+	/* Segments to be used again. */
+	WEFT_ATOMIC(weft_mpmc_unbounded_segment_ *) spares_[2];
+	/* Those that head_ has left, and that were perhaps still in use then. */
+	WEFT_ATOMIC(weft_mpmc_unbounded_segment_ *) retired_;
+} weft_mpmc_unbounded;
+
+static_assert(sizeof(weft_mpmc_unbounded) == 4 * (size_t)WEFT_CACHE_LINE, "one line per writer");
+
+/* The largest element, in bytes. Larger things are better passed by pointer. */
+#define WEFT_MPMC_UNBOUNDED_ELEMENT_MAX 1048576
+
+/* The most elements of a segment. */
+#define WEFT_MPMC_UNBOUNDED_SEGMENT_MAX 1023
+
+WEFT_BEGIN_DECLS
+
+/*
+ * Makes an empty queue of elements of `element_size` bytes, with segments of `segment` elements; 0
+ * means the default, see Memory above.
+ * Threads: one, before the queue is shared. Progress: allocates.
+ * Returns 0; -EINVAL when the element size is 0 or above WEFT_MPMC_UNBOUNDED_ELEMENT_MAX, or the
+ * segment above WEFT_MPMC_UNBOUNDED_SEGMENT_MAX; -ENOMEM. On an error *queue is left zeroed, and
+ * weft_mpmc_unbounded_fini may be called.
+ */
+WEFT_API int weft_mpmc_unbounded_init(weft_mpmc_unbounded *queue, size_t segment,
+				      size_t element_size);
+
+/*
+ * Frees the memory. Elements still inside are dropped.
+ * Threads: one, after all others have stopped using the queue. A zeroed queue is allowed.
+ */
+WEFT_API void weft_mpmc_unbounded_fini(weft_mpmc_unbounded *queue);
+
+/*
+ * No push succeeds after this has returned; what was pushed before can still be popped. Closing
+ * again changes nothing.
+ * Threads: any. Progress: lock-free.
+ */
+WEFT_API void weft_mpmc_unbounded_close(weft_mpmc_unbounded *queue);
+
+/*
+ * Frees the spare segments, and those drained ones that a call was still using when they were
+ * looked at last. Returns how many bytes that was. Threads: any. Progress: lock-free but for the
+ * allocator.
+ */
+WEFT_API size_t weft_mpmc_unbounded_trim(weft_mpmc_unbounded *queue);
+
+/*
+ * Private: claims slots for up to `count` elements, where that takes the rest of a segment or the
+ * queue is closed. Returns how many; *claim then is a word with their segment and the first one's
+ * index. Or -EPIPE or -ENOMEM.
+ */
+WEFT_API WEFT_COLD int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count,
+						   uint64_t *claim);
+
+/*
+ * Private: claims up to `count` filled slots of one segment, whether or not head_ says that they
+ * are filled. Returns how many and *claim, as above; or -EAGAIN or -EPIPE.
+ */
+WEFT_API int weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count, uint64_t *claim);
+
+WEFT_END_DECLS
+
+#define WEFT_MPMC_UNBOUNDED_INDEX_  ((uint64_t)1023)
+#define WEFT_MPMC_UNBOUNDED_CLOSED_ ((uint64_t)1 << 10)
+#define WEFT_MPMC_UNBOUNDED_RUN_    ((uint64_t)1 << 10)
+#define WEFT_MPMC_UNBOUNDED_THREAD_ ((uint64_t)15 << 22)
+
+/* The index in a word. */
+WEFT_INLINE uint32_t weft_mpmc_unbounded_index_(uint64_t word)
+{
+	return (uint32_t)(word & WEFT_MPMC_UNBOUNDED_INDEX_);
+}
+
+/* How many slots the word of head_ says are filled. */
+WEFT_INLINE uint32_t weft_mpmc_unbounded_run_(uint64_t word)
+{
+	return (uint32_t)(word >> 10) & 31;
+}
+
+/* The word with the hash of the calling thread. */
+WEFT_INLINE uint64_t weft_mpmc_unbounded_signed_(uint64_t word)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)__builtin_thread_pointer() * 0x9e3779b97f4a7c15;
+
+	return word ^ ((word ^ hash >> 38) & WEFT_MPMC_UNBOUNDED_THREAD_);
+}
+
+/* How long a thread stays off a word that passes from thread to thread. */
+#define WEFT_MPMC_UNBOUNDED_PAUSES_ 64
+
+/* Whether less than about a microsecond has passed since the time that *last has, or had. */
+WEFT_INLINE bool weft_mpmc_unbounded_is_recent_(uint64_t *last)
+{
+	uint64_t before = *last;
+#if defined(__x86_64__)
+	uint64_t microsecond = 2048;
+
+	*last = __builtin_ia32_rdtsc();
+	return *last - before < microsecond;
+#elif defined(__aarch64__)
+	uint64_t per_second;
+
+	__asm__ __volatile__("mrs %0, cntfrq_el0" : "=r"(per_second));
+	__asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(*last));
+	return (*last - before) * 1000000 < per_second;
+#else
+	return before != 0;
+#endif
+}
+
+/*
+ * For a thread that finds another one's claim in a word: notes the time, and when the word passed
+ * from thread to thread a moment ago, too, stays off it for a while. Threads that claim in turns
+ * lose no exchange, but each of them fetches three lines from the others for every element.
+ *
+ * relaxed: a guess.
+ */
+static __attribute__((cold, noinline, unused)) void weft_mpmc_unbounded_give_way_(
+	WEFT_ATOMIC(uint64_t) * passed)
+{
+	uint64_t last = atomic_load_explicit(passed, memory_order_relaxed);
+	bool recent = weft_mpmc_unbounded_is_recent_(&last);
+
+	atomic_store_explicit(passed, last, memory_order_relaxed);
+	for (int i = 0; recent && i < WEFT_MPMC_UNBOUNDED_PAUSES_; i++)
+		weft_cpu_relax();
+}
+
+WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64_t word)
+{
+	return (weft_mpmc_unbounded_segment_ *)(uintptr_t)(word >> 26 << 10);
+}
+
+/* The states of slots: 0 or one of these. */
+#define WEFT_MPMC_UNBOUNDED_FILLED_  1
+#define WEFT_MPMC_UNBOUNDED_SKIPPED_ 2
+
+WEFT_INLINE WEFT_ATOMIC(uint8_t) *
+	weft_mpmc_unbounded_states_(weft_mpmc_unbounded_segment_ *segment)
+{
+	return (WEFT_ATOMIC(uint8_t) *)(void *)((unsigned char *)segment + WEFT_CACHE_LINE);
+}
+
+WEFT_INLINE WEFT_ATOMIC(uint8_t) *
+	weft_mpmc_unbounded_settled_(const weft_mpmc_unbounded *queue,
+				     weft_mpmc_unbounded_segment_ *segment)
+{
+	return weft_mpmc_unbounded_states_(segment) + queue->flags_bytes_;
+}
+
+WEFT_INLINE unsigned char *weft_mpmc_unbounded_element_(const weft_mpmc_unbounded *queue,
+							weft_mpmc_unbounded_segment_ *segment,
+							size_t index, size_t element_size)
+{
+	return (unsigned char *)segment + WEFT_CACHE_LINE + (size_t)2 * queue->flags_bytes_ +
+	       index * element_size;
+}
+
+/* Fetches the line for writing; whoever had it last is done with it. A hint: any address will do.
+ */
+WEFT_INLINE void weft_mpmc_unbounded_prefetch_(void *address)
+{
+#if defined(__x86_64__)
+	/* What the compiler makes of its builtin fetches lines for reading, without -mprfchw. */
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(char *)address));
+#else
+	__builtin_prefetch(address, 1);
+#endif
+}
+
+/*
+ * Fills slots that this thread has claimed, in one segment. Returns how many elements that were:
+ * fewer than `count` when slots have been skipped.
+ */
+WEFT_INLINE size_t weft_mpmc_unbounded_fill_(const weft_mpmc_unbounded *queue, uint64_t claim,
+					     const void *elements, size_t count,
+					     size_t element_size)
+{
+	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(claim);
+	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(segment);
+	size_t index = weft_mpmc_unbounded_index_(claim), end = index + count, filled = 0;
+
+	weft_mpmc_unbounded_prefetch_(&states[index] + 64);
+	weft_mpmc_unbounded_prefetch_(
+		weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 64);
+	for (; index < end; index++) {
+		uint8_t state = 0;
+
+		memcpy(weft_mpmc_unbounded_element_(queue, segment, index, element_size),
+		       (const unsigned char *)elements + filled * element_size, element_size);
+		/* P2 release, pairs with L2: publishes the element. relaxed: a skipped slot. */
+		if (WEFT_LIKELY(atomic_compare_exchange_strong_explicit(
+			    &states[index], &state, WEFT_MPMC_UNBOUNDED_FILLED_,
+			    memory_order_release, memory_order_relaxed)))
+			filled++;
+		else
+			/* P3 release, pairs with R2: this thread is done with the slot. */
+			atomic_store_explicit(&weft_mpmc_unbounded_settled_(queue, segment)[index],
+					      1, memory_order_release);
+	}
+	return filled;
+}
+
+/* Takes elements from slots that this thread has claimed. */
+WEFT_INLINE void weft_mpmc_unbounded_take_(const weft_mpmc_unbounded *queue, uint64_t claim,
+					   void *elements, size_t count, size_t element_size)
+{
+	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(claim);
+	WEFT_ATOMIC(uint8_t) *settled = weft_mpmc_unbounded_settled_(queue, segment);
+	size_t index = weft_mpmc_unbounded_index_(claim);
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy((unsigned char *)elements + i * element_size,
+		       weft_mpmc_unbounded_element_(queue, segment, index + i, element_size),
+		       element_size);
+		/* C2 release, pairs with R2: this thread is done with the slot. */
+		atomic_store_explicit(&settled[index + i], 1, memory_order_release);
+	}
+}
+
+/*
+ * Pushes some of the elements, at least one. One exchange claims the slots; their segment is not
+ * touched before. A word that was read long ago may have come back, its segment used again: then
+ * the exchange claims what the word says now, which is all that matters.
+ *
+ * relaxed: the word that is exchanged; a wrong one fails.
+ */
+WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const void *elements,
+					       size_t count, size_t element_size)
+{
+	size_t pushed;
+
+	do {
+		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+		size_t claimed = count;
+
+		if (WEFT_UNLIKELY(weft_mpmc_unbounded_signed_(tail) != tail)) {
+			weft_mpmc_unbounded_give_way_(&queue->tail_passed_);
+			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+		}
+		for (;;) {
+			if (WEFT_UNLIKELY(count >= queue->slots_ -
+							   weft_mpmc_unbounded_index_(tail) ||
+					  (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0)) {
+				int extended = weft_mpmc_unbounded_extend_(queue, count, &tail);
+
+				if (extended < 0)
+					return extended;
+				claimed = (size_t)extended;
+				break;
+			}
+			/* P1 acquire, pairs with E4: the segment is ready to be filled. */
+			if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
+				    &queue->tail_, &tail, weft_mpmc_unbounded_signed_(tail + count),
+				    memory_order_acquire, memory_order_relaxed)))
+				break;
+			weft_cpu_yield_line_();
+			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+		}
+		pushed = weft_mpmc_unbounded_fill_(queue, tail, elements, claimed, element_size);
+	} while (WEFT_UNLIKELY(pushed == 0));
+	return (int)pushed;
+}
+
+/*
+ * Pops some elements, at least one. As in push, one exchange claims the slots. That they are filled
+ * is in the word.
+ *
+ * relaxed: the word that is exchanged; a wrong one fails.
+ */
+WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *elements,
+					      size_t count, size_t element_size)
+{
+	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	int claimed;
+
+	if (WEFT_UNLIKELY(weft_mpmc_unbounded_signed_(head) != head)) {
+		weft_mpmc_unbounded_give_way_(&queue->head_passed_);
+		head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	}
+	for (;;) {
+		if (WEFT_UNLIKELY(weft_mpmc_unbounded_run_(head) < count)) {
+			claimed = weft_mpmc_unbounded_look_(queue, count, &head);
+			if (claimed < 0)
+				return claimed;
+			break;
+		}
+		/* C1 acquire, pairs with L3: the elements of the run are complete. */
+		if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
+			    &queue->head_, &head,
+			    weft_mpmc_unbounded_signed_(head + count -
+							count * WEFT_MPMC_UNBOUNDED_RUN_),
+			    memory_order_acquire, memory_order_relaxed))) {
+			claimed = (int)count;
+			break;
+		}
+		weft_cpu_yield_line_();
+		head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	}
+	weft_mpmc_unbounded_take_(queue, head, elements, (size_t)claimed, element_size);
+	return claimed;
+}
+
+WEFT_INLINE size_t weft_mpmc_unbounded_push_batch_core_(weft_mpmc_unbounded *queue,
+							const void *elements, size_t count,
+							size_t element_size)
+{
+	size_t pushed = 0;
+
+	while (pushed < count) {
+		int more = weft_mpmc_unbounded_push_core_(
+			queue, (const unsigned char *)elements + pushed * element_size,
+			count - pushed, element_size);
+
+		if (more < 0)
+			break;
+		pushed += (size_t)more;
+	}
+	return pushed;
+}
+
+WEFT_INLINE size_t weft_mpmc_unbounded_pop_batch_core_(weft_mpmc_unbounded *queue, void *elements,
+						       size_t count, size_t element_size)
+{
+	size_t popped = 0;
+
+	while (popped < count) {
+		int more = weft_mpmc_unbounded_pop_core_(
+			queue, (unsigned char *)elements + popped * element_size, count - popped,
+			element_size);
+
+		if (more < 0)
+			break;
+		popped += (size_t)more;
+	}
+	return popped;
+}
+
+/*
+ * Appends a copy of the element.
+ * Threads: any. Progress: see (*) above.
+ * Returns 0; -EPIPE when the queue is closed; -ENOMEM when it needs a segment and there is no
+ * memory, and then the queue is as before.
+ */
+WEFT_INLINE int weft_mpmc_unbounded_push(weft_mpmc_unbounded *queue, const void *element)
+{
+	int pushed = weft_mpmc_unbounded_push_core_(queue, element, 1, queue->element_size_);
+
+	return pushed < 0 ? pushed : 0;
+}
+
+/* As weft_mpmc_unbounded_push; returns whether the element was appended. Threads: any. */
+WEFT_INLINE bool weft_mpmc_unbounded_try_push(weft_mpmc_unbounded *queue, const void *element)
+{
+	return weft_mpmc_unbounded_push(queue, element) == 0;
+}
+
+/*
+ * Appends up to `count` elements in their order and returns how many: fewer than `count` when the
+ * queue is closed or there is no memory. What other producers push may lie between them where a
+ * segment ends, or where this thread was stopped.
+ * Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE size_t weft_mpmc_unbounded_try_push_batch(weft_mpmc_unbounded *queue,
+						      const void *elements, size_t count)
+{
+	return weft_mpmc_unbounded_push_batch_core_(queue, elements, count, queue->element_size_);
+}
+
+/*
+ * Moves the oldest element to *element.
+ * Threads: any. Progress: see (*) above.
+ * Returns 0; -EAGAIN when the queue is empty; -EPIPE when it is closed and empty, so that nothing
+ * will ever come.
+ */
+WEFT_INLINE int weft_mpmc_unbounded_pop(weft_mpmc_unbounded *queue, void *element)
+{
+	int popped = weft_mpmc_unbounded_pop_core_(queue, element, 1, queue->element_size_);
+
+	return popped < 0 ? popped : 0;
+}
+
+/* As weft_mpmc_unbounded_pop; returns whether there was an element. Threads: any. */
+WEFT_INLINE bool weft_mpmc_unbounded_try_pop(weft_mpmc_unbounded *queue, void *element)
+{
+	return weft_mpmc_unbounded_pop(queue, element) == 0;
+}
+
+/*
+ * Moves up to `count` of the oldest elements to the array and returns how many: fewer than `count`
+ * when the queue becomes empty. What other consumers take may lie between them where a segment
+ * ends, or where a producer was stopped. Threads: any. Progress: see (*) above.
+ */
+WEFT_INLINE size_t weft_mpmc_unbounded_try_pop_batch(weft_mpmc_unbounded *queue, void *elements,
+						     size_t count)
+{
+	return weft_mpmc_unbounded_pop_batch_core_(queue, elements, count, queue->element_size_);
+}
+
+/* Whether weft_mpmc_unbounded_close was called. Threads: any. Progress: wait-free. */
+WEFT_INLINE bool weft_mpmc_unbounded_is_closed(const weft_mpmc_unbounded *queue)
+{
+	/* Q1 acquire, pairs with Z1: what happened before the queue was closed. */
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
+
+	return (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0;
+}
+
+/*
+ * How many elements are inside. Exact while nobody pushes or pops; otherwise off by at most the
+ * number of elements that were pushed and popped meanwhile, and by a segment for each call that is
+ * just between two segments.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE size_t weft_mpmc_unbounded_size(const weft_mpmc_unbounded *queue)
+{
+	/* relaxed: an estimate carries no data. */
+	uint64_t drained = atomic_load_explicit(&queue->drained_, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+	uint64_t filled = atomic_load_explicit(&queue->filled_, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+	int64_t size = (int64_t)((filled - drained) * queue->slots_) +
+		       (int64_t)weft_mpmc_unbounded_index_(tail) -
+		       (int64_t)weft_mpmc_unbounded_index_(head);
+
+	return size < 0 ? 0 : (size_t)size;
+}
+
+/*
+ * WEFT_MPMC_UNBOUNDED_DEFINE(orders, struct order) makes the type `orders` and orders_init, _fini,
+ * _close, _is_closed, _size, _trim, _push, _try_push, _try_push_batch, _pop, _try_pop
+ * and _try_pop_batch, which differ from the functions above in that the element's type is checked
+ * and its size is known when compiled.
+ */
+#define WEFT_MPMC_UNBOUNDED_DEFINE(name, type)                                                     \
+	typedef struct name {                                                                      \
+		weft_mpmc_unbounded queue_;                                                        \
+	} name;                                                                                    \
+	WEFT_INLINE int name##_init(name *queue, size_t segment)                                   \
+	{                                                                                          \
+		return weft_mpmc_unbounded_init(&queue->queue_, segment, sizeof(type));            \
+	}                                                                                          \
+	WEFT_INLINE void name##_fini(name *queue)                                                  \
+	{                                                                                          \
+		weft_mpmc_unbounded_fini(&queue->queue_);                                          \
+	}                                                                                          \
+	WEFT_INLINE void name##_close(name *queue)                                                 \
+	{                                                                                          \
+		weft_mpmc_unbounded_close(&queue->queue_);                                         \
+	}                                                                                          \
+	WEFT_INLINE bool name##_is_closed(const name *queue)                                       \
+	{                                                                                          \
+		return weft_mpmc_unbounded_is_closed(&queue->queue_);                              \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_size(const name *queue)                                          \
+	{                                                                                          \
+		return weft_mpmc_unbounded_size(&queue->queue_);                                   \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_trim(name *queue)                                                \
+	{                                                                                          \
+		return weft_mpmc_unbounded_trim(&queue->queue_);                                   \
+	}                                                                                          \
+	WEFT_INLINE int name##_push(name *queue, type element)                                     \
+	{                                                                                          \
+		int pushed =                                                                       \
+			weft_mpmc_unbounded_push_core_(&queue->queue_, &element, 1, sizeof(type)); \
+                                                                                                   \
+		return pushed < 0 ? pushed : 0;                                                    \
+	}                                                                                          \
+	WEFT_INLINE bool name##_try_push(name *queue, type element)                                \
+	{                                                                                          \
+		return name##_push(queue, element) == 0;                                           \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_try_push_batch(name *queue, const type *elements, size_t count)  \
+	{                                                                                          \
+		return weft_mpmc_unbounded_push_batch_core_(&queue->queue_, elements, count,       \
+							    sizeof(type));                         \
+	}                                                                                          \
+	WEFT_INLINE int name##_pop(name *queue, type *element)                                     \
+	{                                                                                          \
+		int popped =                                                                       \
+			weft_mpmc_unbounded_pop_core_(&queue->queue_, element, 1, sizeof(type));   \
+                                                                                                   \
+		return popped < 0 ? popped : 0;                                                    \
+	}                                                                                          \
+	WEFT_INLINE bool name##_try_pop(name *queue, type *element)                                \
+	{                                                                                          \
+		return name##_pop(queue, element) == 0;                                            \
+	}                                                                                          \
+	WEFT_INLINE size_t name##_try_pop_batch(name *queue, type *elements, size_t count)         \
+	{                                                                                          \
+		return weft_mpmc_unbounded_pop_batch_core_(&queue->queue_, elements, count,        \
+							   sizeof(type));                          \
+	}                                                                                          \
+	static_assert(sizeof(type) <= WEFT_MPMC_UNBOUNDED_ELEMENT_MAX, "element too large")
+
+#endif
