@@ -149,56 +149,69 @@ static void newest_comes_first(void **state)
 	fini(&pool);
 }
 
-/* Compared with an array: random calls, each object filled with its number. */
+/* What is in use, each object filled with its place in the array. */
+typedef struct in_use {
+	size_t count, most;
+	uint64_t *objects[2000];
+} in_use;
+
+static void place(in_use *held, size_t at, uint64_t *object)
+{
+	held->objects[at] = object;
+	object[0] = at;
+	object[2] = ~(uint64_t)at;
+}
+
+static void allocate_one(weft_object_pool *pool, in_use *held)
+{
+	uint64_t *object = weft_object_pool_alloc(pool);
+
+	assert_int_equal(object == NULL, held->count == held->most);
+	if (object != NULL)
+		place(held, held->count++, object);
+}
+
+static void free_any(weft_object_pool *pool, in_use *held, seeded_random *random)
+{
+	size_t at = (size_t)seeded_random_below(random, held->count);
+	uint64_t *object = held->objects[at];
+
+	assert_true(object[0] == at && object[2] == ~(uint64_t)at);
+	place(held, at, held->objects[--held->count]);
+	weft_object_pool_free(pool, object);
+}
+
+/* Compared with an array, by random calls. */
 static void behaves_like_an_array(void **state)
 {
-	enum {
-		MOST = 2000
-	};
-	static uint64_t *held[MOST];
 	seeded_random random = {seeded_random_seed()};
+	static in_use held;
 
 	(void)state;
 	for (size_t round = 0; round < 8; round++) {
 		const weft_object_pool_options options = {
 			.object_size = 24,
 			.cached_objects = 2 + round * 36,
-			.max_objects = round % 2 == 0 ? 0 : MOST / 2,
+			.max_objects = round % 2 == 0 ? 0 : 1000,
 		};
-		size_t count = 0, most = round % 2 == 0 ? MOST : MOST / 2;
 		weft_object_pool pool;
 
+		held.most = round % 2 == 0 ? 2000 : 1000;
 		assert_int_equal(weft_object_pool_init(&pool, &options), 0);
 		for (int step = 0; step < 40000; step++) {
 			/* Towards many and towards few, in turn. */
-			bool more = seeded_random_below(&random, 100) <
-				    (step / 5000 % 2 == 0 ? 70u : 30u);
+			uint64_t more = step / 5000 % 2 == 0 ? 70 : 30;
 
-			if (more && count < MOST) {
-				uint64_t *object = weft_object_pool_alloc(&pool);
-
-				assert_int_equal(object == NULL, count == most);
-				if (object != NULL) {
-					object[0] = count;
-					object[2] = ~count;
-					held[count++] = object;
-				}
-			} else if (!more && count > 0) {
-				size_t at = (size_t)seeded_random_below(&random, count);
-				uint64_t *object = held[at];
-
-				assert_true(object[0] == at && object[2] == ~(uint64_t)at);
-				held[at] = held[--count];
-				held[at][0] = at;
-				held[at][2] = ~(uint64_t)at;
-				weft_object_pool_free(&pool, object);
-			}
+			if (seeded_random_below(&random, 100) >= more && held.count > 0)
+				free_any(&pool, &held, &random);
+			else if (held.count < 2000)
+				allocate_one(&pool, &held);
 			if (seeded_random_below(&random, 2000) == 0)
 				weft_object_pool_trim(&pool);
-			assert_int_equal(weft_object_pool_stats(&pool).in_use, count);
+			assert_int_equal(weft_object_pool_stats(&pool).in_use, held.count);
 		}
-		while (count > 0)
-			weft_object_pool_free(&pool, held[--count]);
+		while (held.count > 0)
+			free_any(&pool, &held, &random);
 		weft_object_pool_trim(&pool);
 		assert_int_equal(weft_object_pool_stats(&pool).objects, 0);
 		fini(&pool);
