@@ -148,59 +148,84 @@ template <class Allocator, unsigned Count> result by_itself(unsigned threads)
 	return {.ns = sum.ns / static_cast<double>(sum.count)};
 }
 
-/*
- * Allocated by one thread and freed by another. They go over in batches of 32 through a ring that
- * is the same for all; its price is in the figure of each.
+/* Objects on their way from one thread to another: a ring that is the same for all allocators. */
+struct WEFT_LINE_ALIGNED passage {
+	passage()
+	{
+		if (weft_spsc_queue_init(&queue, 1024, sizeof(object *)) != 0)
+			throw std::bad_alloc();
+	}
+
+	passage(const passage &) = delete;
+
+	~passage()
+	{
+		weft_spsc_queue_fini(&queue);
+	}
+
+	weft_spsc_queue queue;
+	std::atomic<bool> dry{false};
+	WEFT_LINE_ALIGNED tally made;
+	WEFT_LINE_ALIGNED tally dropped; /* its sum: those that were not what was made */
+};
+
+template <class Allocator>
+void allocate_and_send(Allocator &allocator, passage &passage, const stop_flag &stop)
+{
+	std::array<object *, 32> some;
+	patience patience;
+
+	do {
+		for (object *&each : some)
+			each = make(allocator, ++passage.made.count);
+		for (size_t gone = 0; gone < some.size();) {
+			size_t count = weft_spsc_queue_try_push_batch(&passage.queue, &some[gone],
+								      some.size() - gone);
+
+			gone += count;
+			if (count == 0)
+				patience.failed();
+		}
+	} while (!stop);
+	passage.dry.store(true);
+}
+
+template <class Allocator> void receive_and_free(Allocator &allocator, passage &passage)
+{
+	std::array<object *, 32> some;
+	patience patience;
+
+	for (bool last = false;;) {
+		size_t count =
+			weft_spsc_queue_try_pop_batch(&passage.queue, some.data(), some.size());
+
+		for (size_t i = 0; i < count; i++)
+			passage.dropped.sum += !drop(allocator, some[i], ++passage.dropped.count);
+		if (count == 0 && last)
+			return;
+		last = count == 0 && passage.dry.load();
+		if (count == 0 && !last)
+			patience.failed();
+	}
+}
+
+/* Allocated by one thread and freed by another. The price of the passage is in the figure of each.
  */
 template <class Allocator> result here_and_there()
 {
 	Allocator allocator;
-	weft_spsc_queue queue;
-	tally made, wrong;
-
-	if (weft_spsc_queue_init(&queue, 1024, sizeof(object *)) != 0)
-		throw std::bad_alloc();
-
-	std::atomic<bool> dry{false};
+	passage passage;
 	double ns =
 		run_crew(2, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
-			std::array<object *, 32> some;
-			patience patience;
-
-			if (thread == 0) {
-				do {
-					for (object *&each : some)
-						each = make(allocator, ++made.count);
-					for (size_t gone = 0; gone < some.size();) {
-						size_t count = weft_spsc_queue_try_push_batch(
-							&queue, &some[gone], some.size() - gone);
-
-						gone += count;
-						if (count == 0)
-							patience.failed();
-					}
-				} while (!stop);
-				dry.store(true);
-				return;
-			}
-			for (bool last = false;;) {
-				size_t count = weft_spsc_queue_try_pop_batch(&queue, some.data(),
-									     some.size());
-
-				for (size_t i = 0; i < count; i++)
-					wrong.sum += !drop(allocator, some[i], ++wrong.count);
-				if (count == 0 && last)
-					return;
-				last = count == 0 && dry.load();
-				if (count == 0 && !last)
-					patience.failed();
-			}
+			if (thread == 0)
+				allocate_and_send(allocator, passage, stop);
+			else
+				receive_and_free(allocator, passage);
 		});
 
-	weft_spsc_queue_fini(&queue);
-	if (wrong.sum != 0 || wrong.count != made.count)
+	if (passage.dropped.sum != 0 || passage.dropped.count != passage.made.count)
 		return {.wrong = "an object was not what was made"};
-	return {.ns = ns / static_cast<double>(made.count)};
+	return {.ns = ns / static_cast<double>(passage.made.count)};
 }
 
 template <class Allocator> void add_one(const std::string &name, role role)

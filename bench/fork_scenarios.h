@@ -72,14 +72,15 @@ result measure_forks(unsigned workers, long (Forks::*run)(), long value, double 
 
 template <class Forks> void add_forks(const std::string &name, role role)
 {
-	unsigned all = placement::instance().places();
+	unsigned cores = placement::instance().places();
 
 	add("forkjoin", "fib_1_worker", unit::time,
 	    {name, role,
 	     [] { return measure_forks<Forks>(1, &Forks::run_fib, fib_value, fib_calls); }});
 	add("forkjoin", "fib_all_cores", unit::time,
-	    {name, role,
-	     [all] { return measure_forks<Forks>(all, &Forks::run_fib, fib_value, fib_calls); }});
+	    {name, role, [cores] {
+		     return measure_forks<Forks>(cores, &Forks::run_fib, fib_value, fib_calls);
+	     }});
 	if constexpr (requires(Forks & forks) { forks.run_queens(); }) {
 		add("forkjoin", "queens_1_worker", unit::time,
 		    {name, role, [] {
@@ -87,8 +88,8 @@ template <class Forks> void add_forks(const std::string &name, role role)
 							 queens_calls);
 		     }});
 		add("forkjoin", "queens_all_cores", unit::time,
-		    {name, role, [all] {
-			     return measure_forks<Forks>(all, &Forks::run_queens, queens_value,
+		    {name, role, [cores] {
+			     return measure_forks<Forks>(cores, &Forks::run_queens, queens_value,
 							 queens_calls);
 		     }});
 	}

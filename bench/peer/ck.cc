@@ -60,6 +60,9 @@ template <bool ManyProducers, bool ManyConsumers> class ring
 	std::unique_ptr<ck_ring_buffer[]> slots_;
 };
 
+/* A pop by several threads is there only with some compilers. */
+#ifdef CK_F_STACK_POP_MPMC
+
 class stack
 {
       public:
@@ -93,11 +96,15 @@ class stack
 	WEFT_LINE_ALIGNED std::vector<ck_stack_entry_t> nodes_;
 };
 
+#endif
+
 } // namespace
 
 void add_peer_ck()
 {
+#ifdef CK_F_STACK_POP_MPMC
 	add_one_stack<stack>("ck_stack", role::peer);
+#endif
 	add_shared_queue<ring<true, true>>("mpmc_queue", "ck_ring", role::peer);
 	add_gathering_queue<ring<true, false>>("mpsc_queue", "ck_ring", role::peer);
 	add_queue<ring<false, false>>("spsc_queue", "ck_ring", role::peer);
