@@ -49,7 +49,7 @@ const char usage[] =
 	"FILTER is an extended regular expression: only benchmarks whose name\n"
 	"structure/scenario/variant matches one are run; `weft bench --list` shows the names.\n"
 	"\n"
-	"  --short            less time for each measurement: the whole suite in two minutes\n"
+	"  --short            less time for each measurement: the whole suite in a minute\n"
 	"  --peers            also the libraries that this program was built to compare with\n"
 	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
 	"  --run-ms N         length of one measurement in milliseconds\n"
