@@ -30,7 +30,7 @@ static void follow(unsigned page)
 
 static void *worker_main(void *unused)
 {
-	unsigned page;
+	unsigned page = 0;
 	int error;
 
 	while ((error = links_pop(&queue, &page)) != -EPIPE) {

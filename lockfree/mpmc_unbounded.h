@@ -335,7 +335,7 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 
 	do {
 		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-		size_t claimed = count;
+		size_t slots = count;
 
 		if (WEFT_UNLIKELY(weft_mpmc_unbounded_signed_(tail) != tail)) {
 			weft_mpmc_unbounded_give_way_(&queue->tail_passed_);
@@ -349,7 +349,7 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 
 				if (extended < 0)
 					return extended;
-				claimed = (size_t)extended;
+				slots = (size_t)extended;
 				break;
 			}
 			/* P1 acquire, pairs with E4: the segment is ready to be filled. */
@@ -360,7 +360,7 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 			weft_cpu_yield_line_();
 			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 		}
-		pushed = weft_mpmc_unbounded_fill_(queue, tail, elements, claimed, element_size);
+		pushed = weft_mpmc_unbounded_fill_(queue, tail, elements, slots, element_size);
 	} while (WEFT_UNLIKELY(pushed == 0));
 	return (int)pushed;
 }
