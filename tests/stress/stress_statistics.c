@@ -27,6 +27,7 @@
 #include <weft/lockfree/histogram.h>
 
 #include "../rseq_leave.h"
+#include "forced_moves.h"
 #include "stress.h"
 
 /* Additions of each worker and disturbances, at least. */
@@ -223,29 +224,6 @@ static void *work(void *argument)
 
 	self->thread = pthread_self();
 	return self->number < self->round->test->workers ? add(self) : disturb(self);
-}
-
-/* Two CPUs to go to and fro; false where there is only one. */
-static bool find_cpus(size_t cpus[2])
-{
-	cpu_set_t allowed;
-	int found = 0;
-
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-		return false;
-	for (size_t cpu = 0; cpu < CPU_SETSIZE && found < 2; cpu++) {
-		if (CPU_ISSET(cpu, &allowed))
-			cpus[found++] = cpu;
-	}
-	return found == 2;
-}
-
-/* A signal every 100 microseconds, to whichever worker, in addition to those of the disturber. */
-static void set_timer(bool on)
-{
-	struct itimerval interval = {{0, on ? 100 : 0}, {0, on ? 100 : 0}};
-
-	assert_int_equal(setitimer(ITIMER_REAL, &interval, NULL), 0);
 }
 
 /* Of what is left and of what was taken: each number as often as it was recorded. */
