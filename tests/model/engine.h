@@ -34,7 +34,7 @@ enum {
 	ENGINE_LOCATIONS = 128,
 	ENGINE_STEPS_MAX = 4000,   /* of one execution */
 	ENGINE_STEPS_SILENT = 300, /* without a write by anybody: a livelock */
-	ENGINE_OBSERVATIONS = 16,
+	ENGINE_OBSERVATIONS = 32,
 	ENGINE_STACK_SIZE = 64 * 1024,
 };
 
@@ -112,7 +112,8 @@ struct engine_thread {
 	/* Loads since its last write, to notice that it spins. */
 	uint64_t observations[ENGINE_OBSERVATIONS];
 	unsigned observation_count;
-	bool spins; /* until somebody else writes */
+	bool spins;  /* until somebody else writes */
+	bool counts; /* it seemed to spin and went on, since its last write */
 	/* Asleep: */
 	uintptr_t sleeps_on;
 	bool has_deadline;
@@ -210,9 +211,9 @@ void engine_point(enum engine_kind kind);
 void engine_sleep(void);
 /* Somebody wrote: those who spin may look again. */
 void engine_wrote(void);
-/* The current thread has read: a look that repeats without a write is a spin. */
+/* The current thread has read: a round that repeats without a write is a spin. */
 void engine_observe(uint64_t observation, bool is_newest);
-/* Whether the current thread has made the same observation twice since its last write. */
+/* Whether the current thread begins the same round for the third time since its last write. */
 bool engine_repeats(uint64_t observation);
 bool engine_surprise_left(void);
 

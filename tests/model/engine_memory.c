@@ -324,9 +324,11 @@ static void read_from(struct engine_location *location, const struct engine_stor
 	thread->history = engine_mix(thread->history, store->id);
 }
 
-static uint64_t observation(const void *pc, const struct engine_store *store)
+/* The address, as the first stores of all objects have the same name. */
+static uint64_t observation(const struct engine_location *location,
+			    const struct engine_store *store, const void *pc)
 {
-	return engine_mix((uintptr_t)pc, store->id + store->stamp);
+	return engine_mix((uintptr_t)pc ^ location->address, store->id + store->stamp);
 }
 
 engine_value engine_read(struct engine_location *location, int order, const void *pc)
@@ -340,8 +342,8 @@ engine_value engine_read(struct engine_location *location, int order, const void
 		uint32_t last = oldest(location, order);
 
 		for (uint32_t i = newest; i-- > last && count < POSITIONS_MAX;)
-			/* A store does not stay hidden for ever: two looks, then a newer one. */
-			if (!engine_repeats(observation(pc, &location->stores[i])))
+			/* A store does not stay hidden for ever: two rounds, then a newer one. */
+			if (!engine_repeats(observation(location, &location->stores[i], pc)))
 				candidates[count++] = i;
 	}
 
@@ -350,7 +352,7 @@ engine_value engine_read(struct engine_location *location, int order, const void
 
 	if (choice != 0)
 		engine.stale++;
-	engine_observe(observation(pc, store), choice == 0);
+	engine_observe(observation(location, store, pc), choice == 0);
 	read_from(location, store, order);
 	trace(ENGINE_LOAD, location, order, newest - candidates[choice], store->value, 0, pc);
 	return store->value;
@@ -544,7 +546,7 @@ bool engine_compare_exchange(struct engine_exchange *exchange, const void *pc)
 		replace(location, outcomes[choice].index, exchange->desired, exchange->order, pc);
 		return true;
 	}
-	engine_observe(observation(pc, store), choice == 0);
+	engine_observe(observation(location, store, pc), choice == 0);
 	read_from(location, store, exchange->failure_order);
 	trace(ENGINE_LOAD, location, exchange->failure_order,
 	      location->count - 1 - outcomes[choice].index, store->value, 0, pc);

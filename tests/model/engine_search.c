@@ -18,8 +18,12 @@
  * executed, so none is lost with the orders that are left out; what a history records of real time
  * is an observation of the thread that records it, see engine_history.c.)
  *
- * A thread that makes the same observation for the third time without a write of its own is taken
- * to spin, and runs again when somebody has written. All threads spinning is a livelock.
+ * A thread that begins the same round of observations for the third time in a row, without a write
+ * of its own, is taken to spin, and runs again when somebody has written. All threads spinning is a
+ * livelock. Nor are there stale answers in the third round. Nothing is lost by that: the round adds
+ * nothing to what the thread knows, and could as well have come right behind the second, where the
+ * answers are the same. But the thread may be in a loop that counts its rounds; so, once between
+ * two writes and as one of the surprises, it goes on.
  *
  * The other modes do not enumerate: uniformly random choices, and probabilistic concurrency testing
  * (Burckhardt et al., 2010), for scenarios too large for the first.
@@ -32,8 +36,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define SPIN_OBSERVATIONS 3
 
 struct engine engine;
 
@@ -130,33 +132,53 @@ void engine_wrote(void)
 {
 	engine.last_write = engine.steps;
 	engine_self()->observation_count = 0;
+	engine_self()->counts = false;
 	for (int i = 0; i < engine.thread_count; i++)
 		engine.threads[i].spins = false;
 }
 
-static unsigned observed(uint64_t observation)
+/* What the current thread observed `back` loads ago, from 1. */
+static uint64_t observed(unsigned back)
 {
 	const struct engine_thread *thread = engine_self();
-	unsigned count = thread->observation_count, same = 0;
 
-	if (count > ENGINE_OBSERVATIONS)
-		count = ENGINE_OBSERVATIONS;
-	for (unsigned i = 0; i < count; i++)
-		same += thread->observations[i] == observation;
-	return same;
+	return thread->observations[(thread->observation_count - back) % ENGINE_OBSERVATIONS];
+}
+
+/* Whether the last two rounds, of this length, are the same. */
+static bool is_periodic(unsigned length)
+{
+	for (unsigned back = 1; back <= length; back++)
+		if (observed(back) != observed(back + length))
+			return false;
+	return true;
 }
 
 bool engine_repeats(uint64_t observation)
 {
-	return observed(observation) >= SPIN_OBSERVATIONS - 1;
+	unsigned count = engine_self()->observation_count;
+
+	if (count > ENGINE_OBSERVATIONS)
+		count = ENGINE_OBSERVATIONS;
+	for (unsigned length = 1; length <= count / 2; length++)
+		if (observed(length) == observation && is_periodic(length))
+			return true;
+	return false;
 }
 
 void engine_observe(uint64_t observation, bool is_newest)
 {
 	struct engine_thread *thread = engine_self();
 
-	if (is_newest && engine_repeats(observation))
-		thread->spins = true;
+	if (is_newest && engine_repeats(observation)) {
+		if (!thread->counts && engine_surprise_left() && engine_choose(2) == 1) {
+			engine.stale++;
+			thread->counts = true;
+			thread->observation_count = 0;
+		} else {
+			thread->spins = true;
+		}
+	}
 	thread->observations[thread->observation_count++ % ENGINE_OBSERVATIONS] = observation;
 }
 
@@ -228,8 +250,8 @@ static uint64_t state_key(const int *list)
 
 	for (int i = 0; i < engine.thread_count; i++) {
 		const struct engine_thread *thread = &engine.threads[i];
-		unsigned state = (unsigned)thread->state << 5 | (unsigned)thread->spins << 4 |
-				 (unsigned)thread->woken_by;
+		unsigned state = (unsigned)thread->state << 6 | (unsigned)thread->counts << 5 |
+				 (unsigned)thread->spins << 4 | (unsigned)thread->woken_by;
 
 		key += engine_mix(engine_mix((uint64_t)i + 1, thread->history), state);
 	}
@@ -390,6 +412,7 @@ static struct engine_thread *thread_create(int index, void (*function)(void *), 
 	thread->history = (uint64_t)index;
 	thread->observation_count = 0;
 	thread->spins = false;
+	thread->counts = false;
 	thread->woken_by = ENGINE_WOKEN;
 	thread->call = -1;
 	thread->open_call = -1;

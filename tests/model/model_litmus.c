@@ -161,6 +161,22 @@ THREAD(mixed_1, STORE(y, 1, relaxed); FENCE(seq_cst); r[1] = LOAD(x, relaxed);)
 THREAD(agree_2, STORE(y, 1, seq_cst); r[2] = LOAD(x, seq_cst);)
 THREAD(iriw_relaxed_2, r[0] = LOAD(x, relaxed); r[1] = LOAD(y, seq_cst);)
 
+/* One call site for several loads, as in a loop or a function: none of them is a spin. */
+static _Atomic int untouched[3]; /* never stored to before the threads begin */
+
+static int __attribute__((noinline)) look(_Atomic int *object)
+{
+	return LOAD(*object, relaxed);
+}
+
+THREAD(site_objects_0, STORE(untouched[2], 1, relaxed); STORE(y, 1, relaxed);)
+THREAD(site_objects_1, look(&untouched[0]); look(&untouched[1]); r[0] = LOAD(y, relaxed);
+       r[1] = look(&untouched[2]);)
+THREAD(site_again_1, look(&x); look(&x); r[0] = LOAD(y, relaxed); r[1] = look(&x);)
+THREAD(site_count_0, r[0] = LOAD(y, relaxed); STORE(x, 1, relaxed);)
+THREAD(site_count_1, for (int i = 0; i < 3; i++) look(&x); STORE(y, 1, relaxed);)
+THREAD(site_turns_1, for (int i = 0; i < 6; i++) look(i % 2 == 0 ? &x : &z); STORE(y, 1, relaxed);)
+
 enum verdict {
 	ALLOWED,
 	FORBIDDEN,
@@ -277,6 +293,10 @@ static const struct litmus {
 	 FORBIDDEN,
 	 0},
 	{"relaxed loads need not", {co_one, iriw_relaxed_2, agree_2}, {1, 0, 0}, ALLOWED, 0},
+	{"one call site, three objects", {site_objects_0, site_objects_1}, {1, 0}, ALLOWED, 0},
+	{"one call site, again", {mp_relaxed_0, site_again_1}, {1, 0}, ALLOWED, 0},
+	{"one call site, a loop that counts", {site_count_0, site_count_1}, {1}, ALLOWED, 0},
+	{"one call site, a loop over two", {site_count_0, site_turns_1}, {1}, ALLOWED, 0},
 };
 
 static const struct litmus *program;
@@ -293,6 +313,7 @@ static void reset(void)
 	STORE(x, 0, relaxed);
 	STORE(y, 0, relaxed);
 	STORE(z, 0, relaxed);
+	memset((void *)untouched, 0, sizeof(untouched));
 	memset(r, 0, sizeof(r));
 }
 
