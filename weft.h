@@ -29,6 +29,7 @@
 #include <weft/lockfree/spsc_queue.h>
 #include <weft/lockfree/stack.h>
 #include <weft/lockfree/wide_word.h>
+#include <weft/pool/context.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/forkjoin.h>
 #include <weft/pool/future.h>
