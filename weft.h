@@ -8,6 +8,7 @@
 #include <weft/affinity/plan.h>
 #include <weft/affinity/topology.h>
 #include <weft/lockfree/base.h>
+#include <weft/lockfree/bounded_stack.h>
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
 #include <weft/lockfree/fork_stack.h>
@@ -26,6 +27,7 @@
 #include <weft/lockfree/rcu_ptr.h>
 #include <weft/lockfree/reclaim.h>
 #include <weft/lockfree/seqlock.h>
+#include <weft/lockfree/slot_pool.h>
 #include <weft/lockfree/spsc_queue.h>
 #include <weft/lockfree/stack.h>
 #include <weft/lockfree/wide_word.h>

@@ -67,6 +67,8 @@ the shop is closed'
     point 'pipeline' prints 'sum of the positive samples: 12250000'
     call hit_counter
     point 'hit_counter' prints '4000000 hits, 2048000000 bytes'
+    call idle_connections
+    point 'idle_connections' prints '160000 requests served, some connections were kept'
     call inbox
     point 'inbox' prints '4000 messages, 0 out of order
 the inbox is closed'

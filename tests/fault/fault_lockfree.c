@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <weft/lockfree/bounded_stack.h>
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/deque.h>
 #include <weft/lockfree/gauge.h>
@@ -156,6 +157,21 @@ static int make_multiqueue(void *context)
 	return error;
 }
 
+static int make_bounded_stack(void *context)
+{
+	static const weft_bounded_stack zeroed;
+	weft_bounded_stack stack;
+
+	(void)context;
+	memset((void *)&stack, 0xa5, sizeof(stack));
+	int error = weft_bounded_stack_init(&stack, 5, 3);
+
+	if (error != 0)
+		assert_memory_equal(&stack, &zeroed, sizeof(stack));
+	weft_bounded_stack_fini(&stack);
+	return error;
+}
+
 static int make_small_fifo(void *kind)
 {
 	return make_fifo(kind, 5);
@@ -264,6 +280,12 @@ static void priority_queues_without_memory(void **state)
 	(void)state;
 	assert_true(fail_alloc_each(make_priority_queue, NULL) > 0);
 	assert_true(fail_alloc_each(make_multiqueue, NULL) > 0);
+}
+
+static void bounded_stack_without_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(fail_alloc_each(make_bounded_stack, NULL), 1);
 }
 
 /* Each of the two pushes, in turn. */
@@ -441,6 +463,38 @@ static void fifo_in_memory_does_not_allocate(void **state)
 	assert_int_equal(fail_alloc_count(), 0);
 	assert_int_equal(fail_alloc_live(), live);
 	fail_alloc_after(-1);
+}
+
+/* Made here, or in memory of the caller, which is not freed either. */
+static void bounded_stack_does_not_allocate(void **state)
+{
+	static WEFT_LINE_ALIGNED unsigned char memory[1024];
+	uint64_t values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	long live = fail_alloc_live();
+	weft_bounded_stack made, given;
+	size_t moved = 0;
+
+	(void)state;
+	fail_alloc_after(-1);
+	assert_int_equal(weft_bounded_stack_init(&made, 8, 8), 0);
+	begin_to_count();
+	assert_int_equal(weft_bounded_stack_init_in(&given, memory, sizeof(memory), 8, 8), 0);
+	for (int lap = 0; lap < LAPS; lap++) {
+		weft_bounded_stack *stack = lap % 2 == 0 ? &made : &given;
+
+		moved += weft_bounded_stack_try_push(stack, values);
+		moved += weft_bounded_stack_try_push_batch(stack, values, 8);
+		moved += weft_bounded_stack_try_push(stack, values);
+		moved += weft_bounded_stack_size(stack);
+		moved += weft_bounded_stack_try_pop(stack, values);
+		moved += weft_bounded_stack_try_pop_batch(stack, values, 8);
+		moved += weft_bounded_stack_try_pop(stack, values);
+	}
+	assert_int_equal(fail_alloc_count(), 0);
+	assert_int_equal(moved, (size_t)LAPS * (8 + 8 + 8));
+	weft_bounded_stack_fini(&given);
+	weft_bounded_stack_fini(&made);
+	assert_int_equal(fail_alloc_live(), live);
 }
 
 /* Within the room that it was made with. */
@@ -638,6 +692,8 @@ int main(void)
 		cmocka_unit_test(gauge_without_memory),
 		cmocka_unit_test(histogram_without_memory),
 		cmocka_unit_test(priority_queues_without_memory),
+		cmocka_unit_test(bounded_stack_without_memory),
+		cmocka_unit_test(bounded_stack_does_not_allocate),
 		cmocka_unit_test(deque_grows_without_memory),
 		cmocka_unit_test(deque_goes_on_after_a_failure),
 		cmocka_unit_test(unbounded_goes_on_after_a_failure),
