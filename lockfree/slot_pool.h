@@ -83,23 +83,24 @@ WEFT_API WEFT_COLD size_t weft_slot_pool_ask_here_(const weft_slot_pool_ *pool);
 
 WEFT_END_DECLS
 
-/*
- * relaxed, here and below: a link is published and seen with a head; and one that was read too
- * late is not used, as the exchange of the head fails then.
- */
 WEFT_INLINE WEFT_ATOMIC(uint64_t) *
 	weft_slot_link_(const weft_slot_pool_ *pool, size_t stride, uint64_t number)
 {
 	return (WEFT_ATOMIC(uint64_t) *)(void *)(pool->links + (number - 1) * stride);
 }
 
+/*
+ * The next slot, or 0. relaxed: a link is published and seen with a head; and what was read too
+ * late is not used, as the exchange of the head fails then.
+ */
 WEFT_INLINE uint64_t weft_slot_next_(const weft_slot_pool_ *pool, size_t stride, uint64_t number)
 {
 	return (uint32_t)atomic_load_explicit(weft_slot_link_(pool, stride, number),
 					      memory_order_relaxed);
 }
 
-/* How many unused slots there are from this one on, in its list; 0 from none on. */
+/* How many unused slots there are from this one on, in its list; 0 from none on. relaxed: as above.
+ */
 WEFT_INLINE uint64_t weft_slot_depth_(const weft_slot_pool_ *pool, size_t stride, uint64_t number)
 {
 	if (number == 0)
