@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <weft/pool/executor.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "worker.h"
@@ -12,6 +11,8 @@ typedef struct spawned {
 	void *argument;
 } spawned;
 
+static_assert(sizeof(spawned) <= WEFT_TASK_BYTES_, "it is allocated as a future is");
+
 int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument)
 {
 	spawned *call;
@@ -19,7 +20,7 @@ int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument
 
 	if (pool == NULL || function == NULL)
 		return -EINVAL;
-	call = malloc(sizeof(*call));
+	call = weft_task_alloc_();
 	if (call == NULL)
 		return -ENOMEM;
 	memset((void *)call, 0, sizeof(*call));
@@ -29,7 +30,7 @@ int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument
 	call->argument = argument;
 	error = weft_worker_send_(pool, &call->task);
 	if (error != 0)
-		free(call);
+		weft_task_free_(call);
 	return error;
 }
 
@@ -40,7 +41,7 @@ void weft_executor_run_spawned_(weft_task *task, bool canceled)
 
 	if (!canceled)
 		call->function(call->argument);
-	free(call);
+	weft_task_free_(call);
 	weft_counter_increment(canceled ? &pool->canceled : &pool->run);
 }
 

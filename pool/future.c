@@ -2,11 +2,18 @@
 #include <weft/pool/future.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <weft/affinity/memory.h>
+#include <weft/lockfree/object_pool.h>
 
 #include "worker.h"
+
+/*
+ * Who frees a future. Its callers, and each callback that is to be called, are owners and counted.
+ * The pool is not: until its end a future is the pool's, too, and the last owner, who leaves before
+ * that, says so in the state; whoever ends it then frees it. A future that was canceled may still
+ * be in a queue, and is the pool's until a worker comes upon it there (HELD).
+ */
 
 typedef struct callback {
 	struct callback *next;
@@ -14,34 +21,95 @@ typedef struct callback {
 	void *argument;
 } callback;
 
+/* The function is the task's function_, as a pointer of another type. */
 struct weft_future {
 	weft_task task;
-	/* The pool's ownership until the task is out of its hands, plus the callers'. */
-	WEFT_ATOMIC(uint32_t) owners;
-	int error;
-	weft_function function;
-	void *argument;
+	/* The function's argument until it is called; then the value. */
 	void *value;
-	/* To be called at the end, latest first; callbacks_closed once they were taken. */
+	/* To be called at the end, latest first. */
 	WEFT_ATOMIC(callback *) callbacks;
+	int error;
 	uint32_t magic;
 };
 
-static_assert(sizeof(weft_future) <= WEFT_CACHE_LINE, "a future takes one line");
+static_assert(sizeof(weft_future) == WEFT_TASK_BYTES_, "no byte too many");
 
 enum {
-	/* owners: a caller's share is 1, the pool's this much, so that the two do not mix. */
-	POOL_SHARE = 1 << 30,
 	MAGIC_ALIVE = 0x77656674,
 	MAGIC_RELEASED = 0x64656164,
 };
 
-static callback callbacks_closed;
+static weft_object_pool memory;
+
+static void *chunk_alloc(void *context, size_t bytes, size_t alignment)
+{
+	(void)context;
+	return weft_memory_alloc(bytes, alignment, WEFT_MEMORY_ANY);
+}
+
+static void chunk_free(void *context, void *chunk, size_t bytes, size_t alignment)
+{
+	(void)context;
+	weft_memory_free(chunk, bytes, alignment);
+}
+
+/* Whether the memory is prepared; the word on which those sleep that come meanwhile. */
+enum {
+	NOT_PREPARED,
+	IN_PREPARATION,
+	PREPARED,
+};
+
+int weft_task_memory_prepare_(void)
+{
+	static const weft_object_pool_options options = {
+		.object_size = WEFT_TASK_BYTES_,
+		.alignment = WEFT_TASK_BYTES_,
+		.chunk_alloc = chunk_alloc,
+		.chunk_free = chunk_free,
+	};
+	static WEFT_ATOMIC(uint32_t) stage;
+	uint32_t found;
+	int error;
+
+	do {
+		found = NOT_PREPARED;
+		/* M1 acquire, pairs with M2: the memory that another thread has prepared. */
+		if (atomic_compare_exchange_strong_explicit(&stage, &found, IN_PREPARATION,
+							    memory_order_acquire,
+							    memory_order_acquire)) {
+			error = weft_object_pool_init(&memory, &options);
+			/* M2 release, pairs with M1: the memory. */
+			atomic_store_explicit(&stage, error == 0 ? PREPARED : NOT_PREPARED,
+					      memory_order_release);
+			weft_park_wake(&stage, WEFT_PARK_ALL);
+			return error;
+		}
+		if (found == IN_PREPARATION)
+			weft_park_while(&stage, IN_PREPARATION, 0, WEFT_FOREVER);
+	} while (found != PREPARED);
+	return 0;
+}
+
+size_t weft_future_trim(void)
+{
+	return weft_object_pool_trim(&memory);
+}
+
+void *weft_task_alloc_(void)
+{
+	return weft_object_pool_alloc(&memory);
+}
+
+void weft_task_free_(void *task)
+{
+	weft_object_pool_free(&memory, task);
+}
 
 #ifdef NDEBUG
 static void give_back(weft_future *future)
 {
-	weft_memory_free(future, sizeof(*future), WEFT_CACHE_LINE);
+	weft_object_pool_free(&memory, future);
 }
 #else
 /* A debug build keeps the latest released futures for a while, so that releasing one of them again
@@ -56,18 +124,38 @@ static void give_back(weft_future *future)
 	future->magic = MAGIC_RELEASED;
 	/* R1 acq_rel, pairs with R1: whoever frees it does so after all that used it. */
 	future = atomic_exchange_explicit(&released[slot], future, memory_order_acq_rel);
-	weft_memory_free(future, sizeof(*future), WEFT_CACHE_LINE);
+	weft_object_pool_free(&memory, future);
 }
 #endif
 
-static void drop_share(weft_future *future, uint32_t share)
+/* Whether the pool has no more to do with a future in this state. */
+static bool is_let_go(uint32_t state)
 {
-	/* O1 acq_rel, pairs with O1: the last owner frees it after all that the others did. */
-	uint32_t owners = atomic_fetch_sub_explicit(&future->owners, share, memory_order_acq_rel);
+	return (state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_ && (state & WEFT_TASK_HELD_) == 0;
+}
 
-	WEFT_CONTRACT((owners & (POOL_SHARE - 1)) >= (share & (POOL_SHARE - 1)),
-		      "a future is released as often as it is owned");
-	if (owners == share)
+/* Of an owner. The last one frees the future, or leaves that to the pool. */
+static void drop_share(weft_future *future)
+{
+	WEFT_ATOMIC(uint32_t) *state = &future->task.state_;
+
+	WEFT_CONTRACT(future->magic == MAGIC_ALIVE, "a future is released as often as it is owned");
+	/* O1 acquire, pairs with O2: a single owner comes after all that the others did. */
+	uint32_t owners = atomic_load_explicit(&future->task.owners_, memory_order_acquire);
+
+	/* O2 acq_rel, pairs with O1, O2: of several the last one does. */
+	if (owners != 1)
+		owners = atomic_fetch_sub_explicit(&future->task.owners_, 1, memory_order_acq_rel);
+	WEFT_CONTRACT(owners > 0, "a future is released as often as it is owned");
+	if (owners != 1)
+		return;
+	/* relaxed: for the contract only. */
+	atomic_store_explicit(&future->task.owners_, 0, memory_order_relaxed);
+	/* D1 acquire, pairs with D2, worker:T2, worker:T4: the pool's last look was before. */
+	if (is_let_go(atomic_load_explicit(state, memory_order_acquire)) ||
+	    /* D3 acq_rel, pairs with D2, D3, worker:T2: as D1, or all that was done with the future
+	     * is before the pool frees it. */
+	    is_let_go(atomic_fetch_or_explicit(state, WEFT_TASK_DISOWNED_, memory_order_acq_rel)))
 		give_back(future);
 }
 
@@ -78,37 +166,36 @@ int weft_submit(weft_pool *pool, weft_function function, void *argument, weft_fu
 
 	if (pool == NULL || function == NULL || future == NULL)
 		return -EINVAL;
-	made = weft_memory_alloc(sizeof(*made), WEFT_CACHE_LINE, WEFT_MEMORY_ANY);
+	made = weft_task_alloc_();
 	if (made == NULL)
 		return -ENOMEM;
-	memset((void *)made, 0, sizeof(*made));
-	made->task.kind_ = WEFT_TASK_FUTURE_;
+	made->task.function_ = (weft_task_function)(void (*)(void))function;
 	made->task.pool_ = pool;
 	made->task.spin_ns_ = weft_worker_spin_ns_(pool);
-	made->function = function;
-	made->argument = argument;
+	made->task.kind_ = WEFT_TASK_FUTURE_;
+	made->value = argument;
+	made->error = 0;
 	made->magic = MAGIC_ALIVE;
 	/* relaxed: sending publishes the future. */
 	atomic_store_explicit(&made->task.state_, WEFT_TASK_QUEUED_, memory_order_relaxed);
-	atomic_store_explicit(&made->owners, POOL_SHARE + 1, memory_order_relaxed);
+	atomic_store_explicit(&made->task.owners_, 1, memory_order_relaxed);
+	atomic_store_explicit(&made->callbacks, NULL, memory_order_relaxed);
 	error = weft_worker_send_(pool, &made->task);
 	if (error != 0) {
-		weft_memory_free(made, sizeof(*made), WEFT_CACHE_LINE);
+		weft_task_free_(made);
 		return error;
 	}
 	*future = made;
 	return 0;
 }
 
-/* Ends a claimed future whose value and error are set: wakes, then calls back. */
-static void end(weft_future *future, uint32_t end_state)
+/* Calls back all that there are, in the order of registration; each owns a share of the future. */
+static void call_back(weft_future *future)
 {
-	callback *latest, *first = NULL;
+	/* K1 acquire, pairs with K2: the registrations. */
+	callback *latest = atomic_exchange_explicit(&future->callbacks, NULL, memory_order_acquire);
+	callback *first = NULL;
 
-	weft_worker_end_(&future->task, end_state);
-	/* K1 acq_rel, pairs with K2, K3: the registrations; and later ones see the end. */
-	latest = atomic_exchange_explicit(&future->callbacks, &callbacks_closed,
-					  memory_order_acq_rel);
 	while (latest != NULL) {
 		callback *next = latest->next;
 
@@ -121,24 +208,44 @@ static void end(weft_future *future, uint32_t end_state)
 
 		first->function(future, first->argument);
 		free(first);
+		drop_share(future);
 		first = next;
 	}
+}
+
+/* The future, which was in this state before, has ended. */
+static void follow_up(weft_future *future, uint32_t state)
+{
+	if ((state & WEFT_TASK_CALLS_BACK_) != 0)
+		call_back(future);
+	else if ((state & WEFT_TASK_DISOWNED_) != 0)
+		give_back(future);
 }
 
 void weft_future_run_(weft_task *task, bool canceled)
 {
 	weft_future *future = (weft_future *)task;
-	bool claimed =
-		weft_worker_claim_(task, canceled ? WEFT_TASK_CANCELING_ : WEFT_TASK_RUNNING_);
 
-	if (claimed && canceled) {
-		future->error = -ECANCELED;
-		end(future, WEFT_TASK_CANCELED_);
-	} else if (claimed) {
-		future->error = future->function(future->argument, &future->value);
-		end(future, WEFT_TASK_DONE_);
+	if (weft_worker_claim_(task, canceled ? WEFT_TASK_CANCELING_ : WEFT_TASK_RUNNING_)) {
+		void *argument = future->value;
+
+		future->value = NULL;
+		if (canceled)
+			future->error = -ECANCELED;
+		else
+			future->error = ((weft_function)(void (*)(void))task->function_)(
+				argument, &future->value);
+		follow_up(future,
+			  weft_worker_end_(task, canceled ? WEFT_TASK_CANCELED_ : WEFT_TASK_DONE_));
+		return;
 	}
-	drop_share(future, POOL_SHARE);
+	/* Somebody has canceled it, or is about to.
+	 * D2 acq_rel, pairs with D1, D3, D2: who comes last frees it, after all others. */
+	uint32_t state = atomic_fetch_and_explicit(&task->state_, ~(uint32_t)WEFT_TASK_HELD_,
+						   memory_order_acq_rel);
+
+	if (is_let_go(state & ~(uint32_t)WEFT_TASK_HELD_) && (state & WEFT_TASK_DISOWNED_) != 0)
+		give_back(future);
 }
 
 int weft_future_wait(weft_future *future, weft_deadline deadline)
@@ -165,13 +272,14 @@ int weft_future_error(const weft_future *future)
 
 bool weft_future_cancel(weft_future *future)
 {
-	if (!weft_worker_claim_(&future->task, WEFT_TASK_CANCELING_))
+	if (!weft_worker_claim_(&future->task, WEFT_TASK_CANCELING_ | WEFT_TASK_HELD_))
 		return false;
-	/* A callback may give up the caller's share, and the pool gives up its own at any time. */
+	/* A callback may give up the caller's share. */
 	weft_future_retain(future);
+	future->value = NULL;
 	future->error = -ECANCELED;
-	end(future, WEFT_TASK_CANCELED_);
-	drop_share(future, 1);
+	follow_up(future, weft_worker_end_held_(&future->task));
+	drop_share(future);
 	return true;
 }
 
@@ -181,7 +289,6 @@ int weft_future_on_done(weft_future *future, weft_future_callback function, void
 
 	if (future == NULL || function == NULL)
 		return -EINVAL;
-	/* Who ended it may not have closed the list yet. */
 	if (weft_worker_ended_(&future->task)) {
 		function(future, argument);
 		return 0;
@@ -191,25 +298,27 @@ int weft_future_on_done(weft_future *future, weft_future_callback function, void
 		return -ENOMEM;
 	entry->function = function;
 	entry->argument = argument;
-	/* K2 acquire, pairs with K1: closed means ended, and the value is visible. */
-	entry->next = atomic_load_explicit(&future->callbacks, memory_order_acquire);
+	weft_future_retain(future);
+	/* relaxed: K2 publishes the entry, behind whatever others. */
+	entry->next = atomic_load_explicit(&future->callbacks, memory_order_relaxed);
 	do {
-		if (entry->next == &callbacks_closed) {
-			free(entry);
-			function(future, argument);
-			return 0;
-		}
-		/* K3 release, pairs with K1: the registration. A failed exchange acquires as K2. */
+		/* K2 release, pairs with K1: the registration. */
 	} while (!atomic_compare_exchange_weak_explicit(&future->callbacks, &entry->next, entry,
 							memory_order_release,
-							memory_order_acquire));
+							memory_order_relaxed));
+	/* K3 acq_rel, pairs with worker:T2, worker:T4: either who ends it calls back, or it has
+	 * ended, and the value is visible. */
+	if ((atomic_fetch_or_explicit(&future->task.state_, WEFT_TASK_CALLS_BACK_,
+				      memory_order_acq_rel) &
+	     WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
+		call_back(future);
 	return 0;
 }
 
 weft_future *weft_future_retain(weft_future *future)
 {
 	/* relaxed: who retains owns it already. */
-	atomic_fetch_add_explicit(&future->owners, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&future->task.owners_, 1, memory_order_relaxed);
 	return future;
 }
 
@@ -217,6 +326,5 @@ void weft_future_release(weft_future *future)
 {
 	if (future == NULL)
 		return;
-	WEFT_CONTRACT(future->magic == MAGIC_ALIVE, "a future is released as often as it is owned");
-	drop_share(future, 1);
+	drop_share(future);
 }

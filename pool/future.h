@@ -17,9 +17,11 @@
  *     weft_future_cancel                   any      lock-free but the kernel  no      no
  *     weft_future_on_done                  any      lock-free                 no      yes
  *     weft_future_retain, _release         any      wait-free                 no      no
+ *     weft_future_trim                     any      lock-free but the kernel  no      no (frees)
  *
  * Every future ends, once: in a value, in the error that the function returned, or in -ECANCELED.
- * A future takes one line of memory and stays valid after its pool is destroyed.
+ * A future takes 64 bytes, from an object_pool that all pools share, and stays valid after its
+ * pool is destroyed.
  */
 
 #include <weft/lockfree/base.h>
@@ -104,6 +106,14 @@ WEFT_API weft_future *weft_future_retain(weft_future *future);
  * Threads: any that owns it. Progress: wait-free but for the allocator.
  */
 WEFT_API void weft_future_release(weft_future *future);
+
+/*
+ * Gives memory of futures and spawned tasks that no longer exist back to the system. Without it the
+ * process keeps as much as it once needed. Not before a pool was created.
+ * Threads: any. Progress: lock-free but for the allocator, O(that memory).
+ * Returns how many bytes.
+ */
+WEFT_API size_t weft_future_trim(void);
 
 WEFT_END_DECLS
 

@@ -175,6 +175,8 @@ int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
 	if (pool == NULL)
 		return -EINVAL;
 	error = check_options(&all, options);
+	if (error == 0)
+		error = weft_task_memory_prepare_();
 	if (error != 0)
 		return error;
 	made = weft_memory_alloc(sizeof(*made), WEFT_CACHE_LINE, WEFT_MEMORY_ANY);

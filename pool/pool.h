@@ -7,7 +7,8 @@
  * and future.h for results.
  *
  * Each worker has a deque of its own tasks and an inbox for those of other threads. It runs its own
- * newest task first, then takes its inbox, then steals from the nearest worker that has something.
+ * newest task first, then takes its inbox, then steals half of what the nearest worker has that has
+ * something.
  * With nothing to do it looks around for a short while and then sleeps: an idle pool uses no CPU.
  * Handing over a task wakes one worker, and only when no worker is looking around already.
  *

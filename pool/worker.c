@@ -133,13 +133,26 @@ static void notify(weft_pool *pool, unsigned near)
 	} while (atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst) == 1);
 }
 
-/* Makes a task visible to thieves, or keeps it where they do not see it when memory is short. */
+/* Makes a task visible to thieves, and all that the deque held back; or keeps it where they do not
+ * see it when memory is short. */
 static void push_own(weft_worker_ *self, weft_task *task)
 {
-	if (weft_deque_push_seq_cst(&self->deque, task) != 0) {
-		task->next_ = self->backlog;
-		self->backlog = task;
-	}
+	if (WEFT_LIKELY(weft_deque_push_seq_cst(&self->deque, task) == 0))
+		return;
+	task->next_ = self->backlog;
+	self->backlog = task;
+	weft_deque_publish(&self->deque);
+	/* S9 seq_cst, pairs with S8: as a fence, for what was published without being in the order
+	 * of the essay. */
+	atomic_fetch_add_explicit(&self->pool->searching, 0, memory_order_seq_cst);
+}
+
+/* Moves one of several tasks to the worker's own deque. Thieves need not see any before the last.
+ */
+static void keep_one(weft_worker_ *self, weft_task *task, bool is_last)
+{
+	if (is_last || weft_deque_push_lazy(&self->deque, task) != 0)
+		push_own(self, task);
 }
 
 /* Keeps the tasks of an inbox, newest first, in the deque so that the oldest is popped first;
@@ -152,9 +165,10 @@ static weft_task *keep(weft_worker_ *self, weft_task *newest, bool stolen)
 		weft_task *task = newest;
 
 		newest = task->next_;
-		push_own(self, task);
+		keep_one(self, task, newest->next_ == NULL);
 		count++;
 	}
+	weft_pace_after_take_(&self->pace, (size_t)count);
 	if (stolen)
 		weft_counter_add(&self->pool->stolen, count);
 	/* While they moved they were nowhere to be seen. */
@@ -207,7 +221,32 @@ static weft_task *take_own(weft_worker_ *self)
 		self->backlog = self->backlog->next_;
 		return task;
 	}
+	weft_pace_before_take_(&self->pace);
 	return take_inbox(self, self);
+}
+
+/* Steals up to half of the victim's deque: returns the oldest task and keeps the others, or NULL.
+ */
+static weft_task *steal_half(weft_worker_ *self, weft_worker_ *victim)
+{
+	void *tasks[WEFT_DEQUE_STEAL_MAX];
+	size_t stolen;
+	int error;
+
+	do {
+		error = weft_deque_steal_batch(&victim->deque, tasks, WEFT_DEQUE_STEAL_MAX,
+					       &stolen);
+	} while (error == -EAGAIN); /* somebody else got one: it is not for nothing */
+	if (error != 0)
+		return NULL;
+	for (size_t i = 1; i < stolen; i++)
+		keep_one(self, tasks[i], i + 1 == stolen);
+	weft_pace_after_take_(&self->pace, stolen);
+	weft_counter_add(&self->pool->stolen, (int64_t)stolen);
+	/* While they moved they were nowhere to be seen. */
+	if (stolen > 1)
+		notify(self->pool, self->index);
+	return tasks[0];
 }
 
 static weft_task *steal(weft_worker_ *self)
@@ -217,16 +256,10 @@ static weft_task *steal(weft_worker_ *self)
 
 	for (unsigned i = 0; i + 1 < pool->workers; i++) {
 		weft_worker_ *victim = pool->worker[victims[i]];
-		void *task = NULL;
-		int error;
+		weft_task *task = steal_half(self, victim);
 
-		do {
-			error = weft_deque_steal(&victim->deque, &task);
-		} while (error == -EAGAIN); /* somebody else got one: it is not for nothing */
-		if (error == 0) {
-			weft_counter_increment(&pool->stolen);
+		if (task != NULL)
 			return task;
-		}
 		task = take_inbox(self, victim);
 		if (task != NULL)
 			return task;
@@ -263,7 +296,7 @@ static void end_search(weft_worker_ *self)
 
 static uint32_t state_of(const weft_task *task)
 {
-	/* T3 acquire, pairs with T2: what the task did is visible. */
+	/* T3 acquire, pairs with T2, T4: what the task did is visible. */
 	return atomic_load_explicit(&task->state_, memory_order_acquire);
 }
 
@@ -318,7 +351,7 @@ static bool announce_wait(weft_worker_ *self, weft_task *task)
 	do {
 		if (wait_result(state) != -EINPROGRESS)
 			return false;
-		/* T1 release, pairs with T2: whoever ends the task finds waiting_for. */
+		/* T1 release, pairs with T2, T4: whoever ends the task finds waiting_for. */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&task->state_, &state, state | WEFT_TASK_WORKER_WAITS_, memory_order_release,
 		memory_order_relaxed));
@@ -364,7 +397,7 @@ static void doze(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
 	/* S3 seq_cst, pairs with S1, S2: in the order of the essay; and before S8. */
 	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
 	weft_forkjoin_ask_all_(self);
-	/* S8 seq_cst, pairs with S4, S7: in the order of the essay. */
+	/* S8 seq_cst, pairs with S4, S7, S9: in the order of the essay. */
 	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
 	if (!work_is_visible(pool) && !idle_is_over(self, waited, deadline)) {
 		weft_counter_increment(&pool->parked);
@@ -517,14 +550,10 @@ bool weft_worker_claim_(weft_task *task, uint32_t new_state)
 	return true;
 }
 
-void weft_worker_set_state_(weft_task *task, uint32_t new_state)
+/* Wakes who waits for a task that was in this state before it changed. The task may be gone: its
+ * address is used, not its memory. */
+static void wake_waiters(const weft_pool *pool, const weft_task *task, uint32_t state)
 {
-	weft_pool *pool = task->pool_;
-	/* T2 acq_rel, pairs with T1, T3, executor:T5: what the task did, and where its waiters are.
-	 */
-	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
-
-	/* From here on the task may be gone: its address is used, not its memory. */
 	if ((state & WEFT_TASK_THREAD_WAITS_) != 0)
 		weft_park_wake(&task->state_, WEFT_PARK_ALL);
 	if ((state & WEFT_TASK_WORKER_WAITS_) == 0)
@@ -532,19 +561,44 @@ void weft_worker_set_state_(weft_task *task, uint32_t new_state)
 	for (unsigned i = 0; i < pool->workers; i++) {
 		weft_worker_ *worker = pool->worker[i];
 
-		/* relaxed: T2 has acquired it. */
+		/* relaxed: T2 or T4 has acquired it. */
 		if (atomic_load_explicit(&worker->waiting_for, memory_order_relaxed) == task)
 			weft_parker_unpark(&worker->parker);
 	}
 }
 
-void weft_worker_end_(weft_task *task, uint32_t end_state)
+uint32_t weft_worker_set_state_(weft_task *task, uint32_t new_state)
+{
+	const weft_pool *pool = task->pool_;
+	/* T2 acq_rel, pairs with T1, T3, executor:T5, future:D1, future:D3, future:K3: what the
+	 * task did, and where its waiters are.
+	 */
+	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
+
+	wake_waiters(pool, task, state);
+	return state;
+}
+
+uint32_t weft_worker_end_(weft_task *task, uint32_t end_state)
 {
 	weft_pool *pool = task->pool_;
 
 	/* Before anybody can know of the end: who has waited for all tasks finds exact sums. */
 	weft_counter_increment(end_state == WEFT_TASK_DONE_ ? &pool->run : &pool->canceled);
-	weft_worker_set_state_(task, end_state);
+	return weft_worker_set_state_(task, end_state);
+}
+
+uint32_t weft_worker_end_held_(weft_task *task)
+{
+	weft_pool *pool = task->pool_;
+	uint32_t state;
+
+	weft_counter_increment(&pool->canceled);
+	/* T4 acq_rel, pairs with T1, T3, future:D1, future:K3: as T2. */
+	state = atomic_fetch_xor_explicit(&task->state_, WEFT_TASK_CANCELING_ ^ WEFT_TASK_CANCELED_,
+					  memory_order_acq_rel);
+	wake_waiters(pool, task, state);
+	return state;
 }
 
 static int wait_as_thread(weft_task *task, weft_deadline deadline)

@@ -16,6 +16,8 @@
 #include <weft/pool/pool.h>
 #include <weft/sync/park.h>
 
+#include "pace.h"
+
 /* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
 enum {
 	WEFT_TASK_PLAIN_, /* the caller's; its function is called, then it is the caller's again */
@@ -38,6 +40,10 @@ enum {
 	WEFT_TASK_STATE_MASK_ = 7,
 	WEFT_TASK_THREAD_WAITS_ = 8,  /* a thread sleeps on the word */
 	WEFT_TASK_WORKER_WAITS_ = 16, /* a worker's waiting_for names the task */
+	/* Of futures; see future.c. */
+	WEFT_TASK_CALLS_BACK_ = 1 << 8, /* there is somebody to be called at the end */
+	WEFT_TASK_DISOWNED_ = 1 << 9,   /* who comes last frees it */
+	WEFT_TASK_HELD_ = 1 << 10,      /* canceled, but still in a queue */
 };
 
 /* pool->phase: only ever grows. */
@@ -70,6 +76,7 @@ typedef struct weft_worker_ {
 	uint32_t ticks;            /* tasks taken; now and then the inbox comes first */
 	weft_task *backlog;        /* tasks for which the deque had no memory to grow */
 	weft_worker_frame_ *frame; /* what runs here */
+	weft_pace_ pace;
 	pthread_t thread;
 	/* forkjoin.c: the fork stacks, and a stolen call that is to be made. */
 	weft_fork_level_ *fork_outermost;
@@ -145,15 +152,26 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline);
 /* Takes a queued task out of the race between worker and canceler. Returns whether it was queued.*/
 bool weft_worker_claim_(weft_task *task, uint32_t new_state);
 
-/* Changes the state and wakes who waits for the task. A plain task in an end state is the caller's:
- * it is not touched again. */
-void weft_worker_set_state_(weft_task *task, uint32_t new_state);
+/* Changes the state, with all its bits, and wakes who waits for the task. A plain task in an end
+ * state is the caller's: it is not touched again. Returns what the state was. */
+uint32_t weft_worker_set_state_(weft_task *task, uint32_t new_state);
 
 /* Ends a claimed task: DONE or CANCELED. Counts it and does the above. */
-void weft_worker_end_(weft_task *task, uint32_t end_state);
+uint32_t weft_worker_end_(weft_task *task, uint32_t end_state);
+
+/* Ends a task as canceled that its canceler has claimed while it was in a queue, where it may still
+ * be. Counts it, wakes who waits for it, and keeps the other bits. Returns what the state was. */
+uint32_t weft_worker_end_held_(weft_task *task);
 
 /* Whether the task has ended; what it did is then visible. */
 bool weft_worker_ended_(const weft_task *task);
+
+/* future.c: memory for what is submitted and stands around a task, of WEFT_TASK_BYTES_; NULL when
+ * there is none. Prepared once by weft_pool_create, for all pools; returns 0 or -ENOMEM. */
+#define WEFT_TASK_BYTES_ 64
+int weft_task_memory_prepare_(void);
+void *weft_task_alloc_(void);
+void weft_task_free_(void *memory);
 
 /* executor.c and future.c: run the thing around the task on this worker, or end it unrun. The task
  * may be gone on return. */
