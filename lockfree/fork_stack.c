@@ -23,6 +23,13 @@ void weft_fork_stack_init(weft_fork_stack *stack, weft_fork_slot *slots, size_t 
 	atomic_store_explicit(&stack->limit_, slots, memory_order_relaxed);
 }
 
+void weft_fork_stack_init_beyond(weft_fork_stack *stack)
+{
+	memset((void *)stack, 0, sizeof(*stack));
+	/* relaxed: the stack is shared later. */
+	atomic_store_explicit(&stack->limit_, WEFT_FORK_HUNGRY_, memory_order_relaxed);
+}
+
 /* Moves the border, and the limit unless that is raised. */
 static void set_split(weft_fork_stack *stack, weft_fork_slot *split)
 {
@@ -46,11 +53,8 @@ size_t weft_fork_stack_share(weft_fork_stack *stack, weft_fork_slot *head)
 	for (size_t i = 0; i < count; i++)
 		atomic_store_explicit(&stack->split_[i].state_, 0, memory_order_relaxed);
 	stack->split_ += count;
-	/* L1 seq_cst, pairs with A1, A2: in the order of the essay. Raised it stays while calls in
-	 * slots from end_ on, which are made already, must not take the short way of a join. */
-	atomic_exchange_explicit(&stack->limit_,
-				 head > stack->end_ ? WEFT_FORK_HUNGRY_ : stack->split_,
-				 memory_order_seq_cst);
+	/* L1 seq_cst, pairs with A1, A2: in the order of the essay. */
+	atomic_exchange_explicit(&stack->limit_, stack->split_, memory_order_seq_cst);
 	/* R1 seq_cst, pairs with R2, R3: publishes the calls, as in the essay. */
 	atomic_fetch_add_explicit(&stack->range_, (uint64_t)count << 32, memory_order_seq_cst);
 	return count;

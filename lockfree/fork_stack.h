@@ -16,7 +16,7 @@
  * a thief that finds nothing public raises that limit above every slot.
  *
  *     operation                            threads      progress   sleeps  allocates
- *     weft_fork_stack_init                 one          wait-free  no      no
+ *     weft_fork_stack_init, _init_beyond   one          wait-free  no      no
  *     weft_fork_stack_calls                the owner    wait-free  no      no
  *     weft_fork_stack_share                the owner    wait-free  no      no
  *     weft_fork_stack_take_back, _drop     the owner    wait-free  no      no
@@ -33,10 +33,9 @@
 /* Bytes in a slot for the arguments of a call, and then for its result. */
 #define WEFT_FORK_DATA_BYTES 48
 
-/* Where a function stands: the first free slot above the calls that it has forked. */
-typedef struct weft_fork {
-	struct weft_fork_slot *head_;
-} weft_fork;
+/* Where a function stands: the first free slot above the calls that it has forked. A plain pointer,
+ * for compilers keep that in a register, and make a loop of a call that comes last. */
+typedef struct weft_fork_slot *weft_fork;
 
 typedef struct weft_fork_slot {
 	void (*run)(weft_fork at, struct weft_fork_slot *slot);
@@ -51,6 +50,8 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
 #define WEFT_FORK_DONE_ ((uintptr_t)1)
 /* state_: the owner sleeps until it is. */
 #define WEFT_FORK_AWAITED_ ((uintptr_t)2)
+/* state_: not below this when it names somebody. */
+#define WEFT_FORK_THIEF_ ((uintptr_t)4)
 /* limit_: somebody is hungry. Above every slot. */
 #define WEFT_FORK_HUNGRY_ ((weft_fork_slot *)~(uintptr_t)63)
 
@@ -75,7 +76,7 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
 typedef struct weft_fork_stack {
 	/* Written by hungry thieves, and by the owner when it has fed them. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_slot *) limit_;
-	/* Constant. Calls in slots from end_ on are made by fork itself: they are never public. */
+	/* Constant. Slots from end_ on are never public: they belong to the stack beyond. */
 	weft_fork_slot *base_;
 	weft_fork_slot *end_;
 	/* Written by thieves, and by the owner when it publishes or takes back. */
@@ -89,16 +90,21 @@ static_assert(sizeof(weft_fork_stack) == 3 * (size_t)WEFT_CACHE_LINE, "one line 
 WEFT_BEGIN_DECLS
 
 /*
- * Makes an empty stack of `stealable` slots, below 2^31, and others that follow them in memory,
- * into which a fork goes that finds those in use. Threads: one, before the stack is shared.
+ * Makes an empty stack of `stealable` slots, below 2^31. Threads: one, before the stack is shared.
  * Progress: wait-free.
  */
 WEFT_API void weft_fork_stack_init(weft_fork_stack *stack, weft_fork_slot *slots, size_t stealable);
 
 /*
- * Makes half of the private slots below `head` public, one at least, if there is any; then nobody
- * is taken to be hungry.
- * Threads: the owner. Progress: wait-free. Returns how many.
+ * Makes what stands for a stack in the slots that follow its end: a fork there is told to look, and
+ * makes the call itself; so is a join, which finds it made. So an end costs the others no
+ * comparison. Threads: one, before the stack is shared. Progress: wait-free.
+ */
+WEFT_API void weft_fork_stack_init_beyond(weft_fork_stack *stack);
+
+/*
+ * Makes half of the private slots below `head` (or the end) public, one at least, if there is any;
+ * then nobody is taken to be hungry. Threads: the owner. Progress: wait-free. Returns how many.
  */
 WEFT_API size_t weft_fork_stack_share(weft_fork_stack *stack, weft_fork_slot *head);
 
@@ -122,13 +128,12 @@ WEFT_API weft_fork_slot *weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t
 
 WEFT_END_DECLS
 
-/* Whether the owner has to look: somebody is hungry, or `head` is above the stealable slots.
- * Threads: the owner. Progress: wait-free. */
-WEFT_INLINE bool weft_fork_stack_calls(const weft_fork_stack *stack, const weft_fork_slot *head)
+/* Whether the owner has to look: somebody is hungry, or the slot is not private; of a slot that has
+ * been filled just now, or is to be joined. Threads: the owner. Progress: wait-free. */
+WEFT_INLINE bool weft_fork_stack_calls(const weft_fork_stack *stack, const weft_fork_slot *slot)
 {
 	/* relaxed: a hint; what follows from it has its own order. */
-	return atomic_load_explicit(&stack->limit_, memory_order_relaxed) > head ||
-	       head > stack->end_;
+	return atomic_load_explicit(&stack->limit_, memory_order_relaxed) > slot;
 }
 
 /* Asks the owner to share. Threads: any. Progress: wait-free. */

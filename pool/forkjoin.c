@@ -16,51 +16,69 @@
  */
 
 enum {
-	SLOTS_STEALABLE = 1 << 16,
 	GUARD_BYTES = 1 << 16,
 	/* So young a run wakes nobody: most are over before the other has woken. */
 	WAKE_NOBODY_NS = 10000,
 };
 
 struct weft_fork_level_ {
-	weft_fork_stack stack; /* first: a call knows its level by it */
+	weft_fork_stack stack; /* first: where its slots find it */
 	weft_worker_ *worker;
 	weft_fork_level_ *outer;
 	weft_fork_level_ *inner; /* made once, used again */
 	weft_deadline wakes_from;
-	WEFT_LINE_ALIGNED weft_fork_slot slots[];
 };
 
-/* Memory for a level at an address that is a multiple of its size. */
+/* Where the slots find it that cannot be stolen. */
+typedef struct beyond {
+	weft_fork_stack stack;
+	weft_fork_level_ *level;
+} beyond;
+
+static const size_t region_size = WEFT_FORK_BELOW_ + 2 * WEFT_FORK_GRANULE_;
+
+static_assert(sizeof(weft_fork_level_) <= 4096 && sizeof(beyond) <= 4096, "each has a page");
+
+/*
+ * Memory for a level: itself, nothing, the part beyond, the slots that can be stolen, which end
+ * where a granule ends, and the others, which fill the next one but for a guard.
+ */
 static void *map_region(void)
 {
-	size_t size = WEFT_FORK_REGION_BYTES_;
-	char *all =
-		mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *all = mmap(NULL, region_size + WEFT_FORK_GRANULE_, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (all == MAP_FAILED)
 		return NULL;
 
-	size_t before = (size - ((uintptr_t)all & (size - 1))) & (size - 1);
+	size_t before = -((uintptr_t)all + WEFT_FORK_BELOW_) & (WEFT_FORK_GRANULE_ - 1);
+	char *region = all + before;
 
 	if (before > 0)
 		munmap(all, before);
-	munmap(all + before + size, size - before);
-	/* Of the rest the end stays without access. */
-	if (mprotect(all + before, size - GUARD_BYTES, PROT_READ | PROT_WRITE) != 0) {
-		munmap(all + before, size);
+	munmap(region + region_size, WEFT_FORK_GRANULE_ - before);
+	if (mprotect(region, WEFT_FORK_BELOW_, PROT_READ | PROT_WRITE) != 0 ||
+	    mprotect(region + WEFT_FORK_GRANULE_, region_size - WEFT_FORK_GRANULE_ - GUARD_BYTES,
+		     PROT_READ | PROT_WRITE) != 0) {
+		munmap(region, region_size);
 		return NULL;
 	}
-	return all + before;
+	return region;
 }
 
 static weft_fork_level_ *level_create(weft_worker_ *worker, weft_fork_level_ *outer)
 {
-	weft_fork_level_ *level = map_region();
+	char *region = map_region();
+	char *slots = region + WEFT_FORK_GRANULE_ + WEFT_FORK_BELOW_ -
+		      WEFT_FORK_STEALABLE_ * sizeof(weft_fork_slot);
+	weft_fork_level_ *level = (weft_fork_level_ *)region;
+	beyond *end = (beyond *)(region + WEFT_FORK_GRANULE_);
 
-	if (level == NULL)
+	if (region == NULL)
 		return NULL;
-	weft_fork_stack_init(&level->stack, level->slots, SLOTS_STEALABLE);
+	weft_fork_stack_init(&level->stack, (weft_fork_slot *)slots, WEFT_FORK_STEALABLE_);
+	weft_fork_stack_init_beyond(&end->stack);
+	end->level = level;
 	level->worker = worker;
 	level->outer = outer;
 	return level;
@@ -73,7 +91,7 @@ void weft_forkjoin_free_levels_(weft_worker_ *worker)
 	while (level != NULL) {
 		weft_fork_level_ *inner = level->inner;
 
-		munmap(level, WEFT_FORK_REGION_BYTES_);
+		munmap(level, region_size);
 		level = inner;
 	}
 }
@@ -101,7 +119,7 @@ static void enter(weft_worker_ *self, weft_fork_slot *slot)
 	self->fork_level = level;
 	/* K1 release, pairs with K2: the level is complete. */
 	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
-	slot->run((weft_fork){level->slots}, slot);
+	slot->run(level->stack.base_, slot);
 	self->fork_level = level->outer;
 	if (level->outer != NULL)
 		shown = level->outer;
@@ -215,22 +233,31 @@ static void share(weft_fork_level_ *level, weft_fork_slot *head)
 		weft_worker_notify_(level->worker);
 }
 
-void weft_forkjoin_forked_(weft_fork at)
+/* Whether the slot is one that cannot be stolen. */
+static bool is_beyond(const weft_fork_slot *slot)
 {
-	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(at.head_);
+	return ((uintptr_t)slot & (WEFT_FORK_GRANULE_ - 1)) <
+	       WEFT_FORK_GRANULE_ - WEFT_FORK_STEALABLE_ * sizeof(*slot);
+}
 
-	if (at.head_ <= level->stack.end_) {
-		share(level, at.head_);
+void weft_forkjoin_forked_(weft_fork_slot *slot)
+{
+	weft_fork_stack *stack = weft_fork_stack_of_(slot);
+
+	if (!is_beyond(slot)) {
+		share((weft_fork_level_ *)stack, slot + 1);
 		return;
 	}
-	/* No thief will come so far: the call is made now, and joins in this part go the long way.
-	 */
-	weft_fork_stack_ask(&level->stack);
-	at.head_[-1].run(at, at.head_ - 1);
+	/* No thief will come so far: the call is made now. But they may come for the others. */
+	weft_fork_level_ *level = ((beyond *)stack)->level;
+
+	if (weft_fork_stack_calls(&level->stack, level->stack.end_))
+		share(level, level->stack.end_);
+	slot->run(slot + 1, slot);
 }
 
 /* Makes a call that the thief has forked. The oldest of them, so that it is worth it. */
-static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork at)
+static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork_slot *waited)
 {
 	weft_fork_level_ *other = shown_level(thief);
 	weft_fork_slot *slot;
@@ -244,45 +271,57 @@ static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork at)
 	}
 	weft_counter_increment(&level->worker->pool->stolen);
 	/* Above the slot that is waited for. */
-	slot->run((weft_fork){at.head_ + 1}, slot);
+	slot->run(waited + 1, slot);
 	finish(slot, other->worker);
 	return true;
 }
 
-/* Waits until the stolen call at head_ has been made. */
-static void wait_for_thief(weft_fork_level_ *level, weft_fork at)
+/* Waits until the stolen call in the slot has been made. */
+static void wait_for_thief(weft_fork_level_ *level, weft_fork_slot *waited)
 {
 	weft_worker_ *self = level->worker;
 	uint64_t spin_ns = self->pool->spin_ns;
 	weft_deadline spin_end = weft_after(spin_ns);
 	uintptr_t thief;
 
-	while ((thief = weft_fork_slot_thief(at.head_)) != WEFT_FORK_DONE_) {
-		if (thief != 0 && leapfrog(level, (weft_worker_ *)thief, at)) {
+	while ((thief = weft_fork_slot_thief(waited)) != WEFT_FORK_DONE_) {
+		if (thief != 0 && leapfrog(level, (weft_worker_ *)thief, waited)) {
 			spin_end = weft_after(spin_ns);
 		} else if (weft_now() < spin_end) {
 			weft_cpu_relax();
 			weft_reclaim_quiescent();
-		} else if (weft_fork_slot_await(at.head_)) {
+		} else if (weft_fork_slot_await(waited)) {
 			weft_counter_increment(&self->pool->parked);
-			while (weft_fork_slot_thief(at.head_) != WEFT_FORK_DONE_)
+			while (weft_fork_slot_thief(waited) != WEFT_FORK_DONE_)
 				weft_worker_park_(self, WEFT_FOREVER);
 			return;
 		}
 	}
 }
 
-bool weft_forkjoin_join_(weft_fork at)
+bool weft_forkjoin_join_(weft_fork_slot *slot)
 {
-	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(at.head_);
+	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(slot);
 
-	if (at.head_ >= level->stack.end_)
+	if (is_beyond(slot))
 		return false; /* made by its fork */
-	if (weft_fork_stack_calls(&level->stack, at.head_))
-		share(level, at.head_);
-	if (weft_fork_stack_take_back(&level->stack, at.head_))
+	if (weft_fork_stack_calls(&level->stack, level->stack.end_))
+		share(level, slot);
+	if (weft_fork_stack_take_back(&level->stack, slot))
 		return true;
-	wait_for_thief(level, at);
-	weft_fork_stack_drop(&level->stack, at.head_);
+	wait_for_thief(level, slot);
+	weft_fork_stack_drop(&level->stack, slot);
 	return false;
+}
+
+void weft_forkjoin_not_joined_(weft_fork at, const char *name)
+{
+	/* The join that finds it does not know who it was, but whose call is left over. */
+	bool is_private = weft_fork_stack_of_(at)->split_ <= at;
+
+	if (name == NULL && is_private)
+		/* relaxed: written by this thread. */
+		name = (const char *)atomic_load_explicit(&at->state_, memory_order_relaxed);
+	weft_contract_broken_(name != NULL ? name : "forkjoin",
+			      "a function joins all that it has forked before it returns");
 }

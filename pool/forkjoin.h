@@ -26,8 +26,10 @@
  *     int name_run(pool, &result, arguments)   the first call of all; waits for it
  *
  * What belongs together: a function joins, before it returns, all calls that it has forked, the
- * last one first, each by the join of the function that it forked (a debug build aborts at a join
- * that finds another function). `at` is passed on by value, and only downwards.
+ * last one first, each by the join of the function that it forked. A debug build aborts at a join
+ * that finds nothing forked, or another function, and names a function that has returned with calls
+ * that it has not joined, unless somebody was about to steal them. `at` is passed on by value, and
+ * only downwards.
  *
  * When not to use it: for calls that wait for something other than their own forks (a worker that
  * waits in one is lost to the others), and when each call is to have a future: see executor.h.
@@ -62,41 +64,78 @@ WEFT_BEGIN_DECLS
 
 /* Private: the way of a run, and the long ways of fork and join. */
 WEFT_API int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot);
-WEFT_API void weft_forkjoin_forked_(weft_fork at);
-WEFT_API bool weft_forkjoin_join_(weft_fork at);
+WEFT_API void weft_forkjoin_forked_(weft_fork_slot *slot);
+WEFT_API bool weft_forkjoin_join_(weft_fork_slot *slot);
+/* Private: says whose contract is broken. */
+WEFT_API WEFT_COLD void weft_forkjoin_not_joined_(weft_fork at, const char *name)
+	__attribute__((noreturn));
 
 WEFT_END_DECLS
 
-/* Private: the memory of a fork stack, and its alignment, so that a slot's address tells its stack.
- * All but what is used costs address space only. */
-#define WEFT_FORK_REGION_BYTES_ ((uintptr_t)1 << 29)
+/*
+ * Private: where a slot's stack is, told by the slot's address alone. The slots that can be stolen
+ * end at a multiple of GRANULE, and the others follow; either part finds its stack at this distance
+ * below the granule that it is in. All but what is used costs address space only.
+ */
+#define WEFT_FORK_GRANULE_   ((uintptr_t)1 << 29)
+#define WEFT_FORK_STEALABLE_ 65536
+#define WEFT_FORK_BELOW_     (WEFT_FORK_STEALABLE_ * sizeof(weft_fork_slot) + 65536)
 
 WEFT_INLINE weft_fork_stack *weft_fork_stack_of_(weft_fork_slot *slot)
 {
-	return (weft_fork_stack *)((uintptr_t)slot & ~(WEFT_FORK_REGION_BYTES_ - 1));
+	return (weft_fork_stack *)(((uintptr_t)slot & ~(WEFT_FORK_GRANULE_ - 1)) -
+				   WEFT_FORK_BELOW_);
 }
 
-/* Private: counts the slot that was written at head_ as forked. */
-WEFT_INLINE void weft_fork_push_(weft_fork *at)
+/* Private: the slot has been filled. */
+WEFT_INLINE void weft_fork_push_(weft_fork_slot *slot, const char *name)
 {
-	at->head_++;
-	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(at->head_), at->head_)))
-		weft_forkjoin_forked_(*at);
+#ifndef NDEBUG
+	/* relaxed: the owner's while the slot is private; sharing it overwrites this. */
+	atomic_store_explicit(&slot->state_, (uintptr_t)name, memory_order_relaxed);
+#endif
+	(void)name;
+	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(slot), slot)))
+		weft_forkjoin_forked_(slot);
+}
+
+/* Private: in a debug build, all that was forked above here must have been joined. The name is that
+ * of the function to blame if it has not. */
+WEFT_INLINE void weft_fork_all_joined_(weft_fork at, const char *name)
+{
+#ifndef NDEBUG
+	/* relaxed: only looks whether somebody has written to it. */
+	if (WEFT_UNLIKELY(atomic_load_explicit(&at->state_, memory_order_relaxed) >=
+				  WEFT_FORK_THIEF_ ||
+			  weft_fork_stack_of_(at)->split_ > at))
+		weft_forkjoin_not_joined_(at, name);
+#endif
+	(void)at;
+	(void)name;
 }
 
 /* Private: removes the topmost slot. Returns whether the call is still to be made, here. */
-WEFT_INLINE bool weft_fork_pop_(weft_fork *at, void (*run)(weft_fork at, weft_fork_slot *slot))
+WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
+				void (*run)(weft_fork at, weft_fork_slot *slot))
 {
-	WEFT_CONTRACT(at->head_ > weft_fork_stack_of_(at->head_)->base_ && at->head_[-1].run == run,
+	bool own = true;
+
+	WEFT_CONTRACT(slot >= weft_fork_stack_of_(slot)->base_ && slot->run == run,
 		      "a join is of the last call that was forked and not joined");
 	(void)run;
-	at->head_--;
-	/* relaxed: below it the long way looks again. */
-	if (WEFT_LIKELY(at->head_ >= atomic_load_explicit(&weft_fork_stack_of_(at->head_)->limit_,
-							  memory_order_relaxed)))
-		return true;
-	return weft_forkjoin_join_(*at);
+	weft_fork_all_joined_(slot + 1, NULL);
+	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(slot), slot)))
+		own = weft_forkjoin_join_(slot);
+#ifndef NDEBUG
+	/* relaxed: as in push; nobody else looks at it any more. */
+	atomic_store_explicit(&slot->state_, 0, memory_order_relaxed);
+#endif
+	return own;
 }
+
+/* Private: inlined, but not at once: gcc then first takes a function's beginning, which often
+ * decides that there is nothing to do, out of its recursion. */
+#define WEFT_LATE_INLINE_ __attribute__((unused)) static inline
 
 /* What stands in parentheses, without them. */
 #define WEFT_FORK_LIST_(...) __VA_ARGS__
@@ -125,10 +164,14 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork *at, void (*run)(weft_fork at, weft_fo
 		memcpy(&all, slot->data, sizeof(all));                                             \
 		return name(at WEFT_FORK_LIST_ members_values);                                    \
 	}                                                                                          \
+	WEFT_LATE_INLINE_ void name##_fork_at_(weft_fork_slot *slot WEFT_FORK_LIST_ parameters)    \
+	{                                                                                          \
+		name##_set_(slot WEFT_FORK_LIST_ values);                                          \
+		weft_fork_push_(slot, #name);                                                      \
+	}                                                                                          \
 	WEFT_INLINE void name##_fork(weft_fork *at WEFT_FORK_LIST_ parameters)                     \
 	{                                                                                          \
-		name##_set_(at->head_ WEFT_FORK_LIST_ values);                                     \
-		weft_fork_push_(at);                                                               \
+		name##_fork_at_((*at)++ WEFT_FORK_LIST_ values);                                   \
 	}
 
 #define WEFT_FORKABLE_RESULT_(result, name, members, assign, parameters, values, members_values)   \
@@ -137,15 +180,20 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork *at, void (*run)(weft_fork at, weft_fo
 	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
 	{                                                                                          \
 		result value = name##_call_here_(at, slot);                                        \
+		weft_fork_all_joined_(at, #name);                                                  \
 		memcpy(slot->data, &value, sizeof(value));                                         \
+	}                                                                                          \
+	WEFT_LATE_INLINE_ result name##_join_at_(weft_fork_slot *slot)                             \
+	{                                                                                          \
+		result value;                                                                      \
+		if (WEFT_LIKELY(weft_fork_pop_(slot, name##_call_)))                               \
+			return name##_call_here_(slot, slot);                                      \
+		memcpy(&value, slot->data, sizeof(value));                                         \
+		return value;                                                                      \
 	}                                                                                          \
 	WEFT_INLINE result name##_join(weft_fork *at)                                              \
 	{                                                                                          \
-		result value;                                                                      \
-		if (WEFT_LIKELY(weft_fork_pop_(at, name##_call_)))                                 \
-			return name##_call_here_(*at, at->head_);                                  \
-		memcpy(&value, at->head_->data, sizeof(value));                                    \
-		return value;                                                                      \
+		return name##_join_at_(--(*at));                                                   \
 	}                                                                                          \
 	WEFT_INLINE int name##_run(weft_pool *pool, result *value WEFT_FORK_LIST_ parameters)      \
 	{                                                                                          \
@@ -163,11 +211,16 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork *at, void (*run)(weft_fork at, weft_fo
 	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
 	{                                                                                          \
 		name##_call_here_(at, slot);                                                       \
+		weft_fork_all_joined_(at, #name);                                                  \
+	}                                                                                          \
+	WEFT_LATE_INLINE_ void name##_join_at_(weft_fork_slot *slot)                               \
+	{                                                                                          \
+		if (WEFT_LIKELY(weft_fork_pop_(slot, name##_call_)))                               \
+			name##_call_here_(slot, slot);                                             \
 	}                                                                                          \
 	WEFT_INLINE void name##_join(weft_fork *at)                                                \
 	{                                                                                          \
-		if (WEFT_LIKELY(weft_fork_pop_(at, name##_call_)))                                 \
-			name##_call_here_(*at, at->head_);                                         \
+		name##_join_at_(--(*at));                                                          \
 	}                                                                                          \
 	WEFT_INLINE int name##_run(weft_pool *pool WEFT_FORK_LIST_ parameters)                     \
 	{                                                                                          \

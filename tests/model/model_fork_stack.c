@@ -29,7 +29,7 @@ struct shape {
 };
 
 static struct {
-	weft_fork_stack stack;
+	weft_fork_stack stack, beyond;
 	weft_fork_slot slots[SLOTS];
 	const struct shape *shape;
 	weft_fork_slot *head;
@@ -44,6 +44,7 @@ static void setup(const struct shape *shape)
 	test.shape = shape;
 	test.head = test.slots;
 	weft_fork_stack_init(&test.stack, test.slots, shape->stealable);
+	weft_fork_stack_init_beyond(&test.beyond);
 	if (shape->asked)
 		weft_fork_stack_ask(&test.stack);
 	model_name(&test.stack.limit_, "limit");
@@ -73,25 +74,24 @@ static void fork(void)
 	weft_fork_slot *slot = test.head++;
 
 	slot->data[0] = ++test.forked;
-	if (!weft_fork_stack_calls(&test.stack, test.head))
-		return;
-	if (test.head <= test.stack.end_) {
-		share(test.head);
-	} else {
-		weft_fork_stack_ask(&test.stack);
+	if (slot >= test.stack.end_) {
+		model_assert(weft_fork_stack_calls(&test.beyond, slot));
 		make_call(slot);
+	} else if (weft_fork_stack_calls(&test.stack, slot)) {
+		share(test.head);
 	}
 }
 
 /* Returns whether the topmost call is still to be made, by the owner. */
 static bool is_own(weft_fork_slot *slot)
 {
-	/* relaxed: the short way, see forkjoin.h. */
-	if (slot >= atomic_load_explicit(&test.stack.limit_, memory_order_relaxed))
-		return true;
-	if (slot >= test.stack.end_)
+	if (slot >= test.stack.end_) {
+		model_assert(weft_fork_stack_calls(&test.beyond, slot));
 		return false;
-	if (weft_fork_stack_calls(&test.stack, slot))
+	}
+	if (!weft_fork_stack_calls(&test.stack, slot))
+		return true;
+	if (weft_fork_stack_calls(&test.stack, test.stack.end_))
 		share(slot);
 	return weft_fork_stack_take_back(&test.stack, slot);
 }
@@ -167,7 +167,7 @@ static void run(const void *argument)
 	if (atomic_load_explicit(&test.asleep, memory_order_relaxed) != 0) {
 		model_assert(!weft_fork_stack_has_public(&test.stack));
 		/* Heard at the next fork. */
-		model_assert(weft_fork_stack_calls(&test.stack, test.head + 1));
+		model_assert(weft_fork_stack_calls(&test.stack, test.stack.end_));
 	}
 }
 

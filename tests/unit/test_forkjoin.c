@@ -412,34 +412,103 @@ static void out_of_memory(void **state)
 
 #ifndef NDEBUG
 
-WEFT_FORKABLE_1(int, mistaken, bool);
-
-static int mistaken(weft_fork at, bool forks)
+/* Whether a process of its own, which does this, aborts and says that. */
+static void dies(void (*body)(void), const char *says)
 {
-	if (forks)
-		none_fork(&at);
-	two_join(&at);
-	return 0;
+	char text[256] = "";
+	int status = 0, ends[2];
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDERR_FILENO);
+		body();
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, says));
+	close(ends[0]);
+	close(ends[1]);
 }
 
-/* In a process of its own, which aborts. */
-static void wrong_join_is_noticed(void **state)
+/* What a function does that is mistaken. */
+enum mistake {
+	JOINS_WITHOUT_A_FORK,
+	JOINS_ANOTHER,
+	JOINS_NOTHING,
+	CALLS_WHO_JOINS_NOTHING,
+	JOINS_WHO_JOINS_NOTHING,
+};
+
+WEFT_FORKABLE_1(int, mistaken, int);
+
+static int mistaken(weft_fork at, int mistake)
+{
+	switch (mistake) {
+	case JOINS_WITHOUT_A_FORK:
+		return none_join(&at);
+	case JOINS_ANOTHER:
+		none_fork(&at);
+		return two_join(&at);
+	case JOINS_NOTHING:
+		none_fork(&at);
+		return 0;
+	case CALLS_WHO_JOINS_NOTHING:
+		two_fork(&at, 1, 2);
+		mistaken(at, JOINS_NOTHING);
+		return two_join(&at);
+	default:
+		mistaken_fork(&at, JOINS_NOTHING);
+		return mistaken_join(&at);
+	}
+}
+
+static void make(enum mistake mistake)
+{
+	int value;
+
+	mistaken_run(pool_of(1, 1), &value, (int)mistake);
+}
+
+static void join_without_a_fork(void)
+{
+	make(JOINS_WITHOUT_A_FORK);
+}
+
+static void join_of_another(void)
+{
+	make(JOINS_ANOTHER);
+}
+
+static void no_join(void)
+{
+	make(JOINS_NOTHING);
+}
+
+static void no_join_in_a_call(void)
+{
+	make(CALLS_WHO_JOINS_NOTHING);
+}
+
+static void no_join_in_a_joined_call(void)
+{
+	make(JOINS_WHO_JOINS_NOTHING);
+}
+
+static void mistakes_are_noticed(void **state)
 {
 	(void)state;
-	for (int forks = 0; forks < 2; forks++) {
-		int status = 0, value;
-		pid_t child = fork();
-
-		if (child == 0) {
-			fclose(stderr);
-			mistaken_run(pool_of(1, 1), &value, forks != 0);
-			_exit(0);
-		}
-		assert_true(child > 0);
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status));
-		assert_int_equal(WTERMSIG(status), SIGABRT);
-	}
+	dies(join_without_a_fork, "a join is of the last call");
+	dies(join_of_another, "a join is of the last call");
+	dies(no_join, "mistaken: a function joins all");
+	dies(no_join_in_a_joined_call, "mistaken: a function joins all");
+	/* The one that notices does not know who it was, but whose call is left. */
+	dies(no_join_in_a_call, "none: a function joins all");
 }
 
 #endif
@@ -456,7 +525,7 @@ int main(void)
 		cmocka_unit_test(run_is_refused),
 		cmocka_unit_test(out_of_memory),
 #ifndef NDEBUG
-		cmocka_unit_test(wrong_join_is_noticed),
+		cmocka_unit_test(mistakes_are_noticed),
 #endif
 	};
 
