@@ -19,6 +19,7 @@
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpmc_unbounded.h>
 #include <weft/lockfree/mpsc_queue.h>
+#include <weft/lockfree/mpsc_ring.h>
 #include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>
 #include <weft/lockfree/per_cpu.h>

@@ -412,6 +412,9 @@ void add_gathering_queue(const std::string &structure, const std::string &name, 
 		    {name, role,
 		     [producers] { return scenarios::template stream<false>(producers, 1); }});
 	}
+	if constexpr (has_batches<Queue>)
+		add(structure, "2P1C_batch_32", unit::rate,
+		    {name, role, [] { return scenarios::template stream<true>(2, 1); }});
 }
 
 } // namespace bench

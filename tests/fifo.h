@@ -65,6 +65,9 @@ extern const fifo fifo_mpmc_unbounded;
 extern const fifo fifo_mpmc_unbounded_typed;
 /* Nodes on the heap; never full, whatever the capacity. */
 extern const fifo fifo_mpsc_queue;
+/* Elements of 8 bytes; and of 24, by the typed wrapper, which the consumer also reads in place. */
+extern const fifo fifo_mpsc_ring;
+extern const fifo fifo_mpsc_ring_in_place;
 /* As for mpmc_queue. */
 extern const fifo fifo_spsc_queue;
 extern const fifo fifo_spsc_queue_typed;

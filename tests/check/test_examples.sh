@@ -84,6 +84,8 @@ under way 0, the largest was 4999'
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer
     point 'log_writer' prints '20000 records written'
+    call request_queue
+    point 'request_queue' prints '20000 requests served'
     call triage
     point 'triage' prints 'now: 333, today: 333, some day: 333, then closed
 sum of all jobs: 498501'

@@ -20,6 +20,7 @@
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpmc_unbounded.h>
+#include <weft/lockfree/mpsc_ring.h>
 #include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/object_pool.h>
 #include <weft/lockfree/priority_queue.h>
@@ -36,6 +37,7 @@ typedef union any_queue {
 	weft_mpmc_lockfree lockfree;
 	weft_mpmc_pointer_queue pointer;
 	weft_mpmc_unbounded unbounded;
+	weft_mpsc_ring ring;
 	weft_spsc_queue spsc;
 } any_queue;
 
@@ -684,6 +686,7 @@ int main(void)
 			  &fifo_mpmc_unbounded),
 		fifo_test("mpmc_unbounded, typed, without memory", unbounded_without_memory,
 			  &fifo_mpmc_unbounded_typed),
+		fifo_test("mpsc_ring without memory", fifo_without_memory, &fifo_mpsc_ring),
 		fifo_test("spsc_queue without memory", fifo_without_memory, &fifo_spsc_queue),
 		fifo_test("spsc_queue, typed, without memory", fifo_without_memory,
 			  &fifo_spsc_queue_typed),
@@ -704,6 +707,9 @@ int main(void)
 			  &fifo_mpmc_lockfree),
 		fifo_test("mpmc_pointer_queue does not allocate", fifo_does_not_allocate,
 			  &fifo_mpmc_pointer_queue),
+		fifo_test("mpsc_ring does not allocate", fifo_does_not_allocate, &fifo_mpsc_ring),
+		fifo_test("mpsc_ring, in place, does not allocate", fifo_does_not_allocate,
+			  &fifo_mpsc_ring_in_place),
 		fifo_test("spsc_queue does not allocate", fifo_does_not_allocate, &fifo_spsc_queue),
 		fifo_test("spsc_queue, typed, does not allocate", fifo_does_not_allocate,
 			  &fifo_spsc_queue_typed),
