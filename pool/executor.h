@@ -98,6 +98,14 @@ WEFT_API int weft_task_wait(weft_task *task, weft_deadline deadline);
  */
 WEFT_API bool weft_task_cancel(weft_task *task);
 
+/*
+ * Lets other tasks of the worker come first, whether they have begun or not, and goes on then. Does
+ * nothing outside of tasks.
+ *
+ * Threads: any. Progress: lock-free; the calling task comes back after a bounded number of others.
+ */
+WEFT_API void weft_task_yield(void);
+
 /* Whether the task is done and belongs to the caller. Threads: any. Progress: wait-free. */
 WEFT_API bool weft_task_is_done(const weft_task *task);
 

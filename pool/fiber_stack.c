@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fiber_stack.h"
 
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,7 +48,7 @@ int weft_fiber_stacks_init_(weft_fiber_stacks_ *stacks, size_t bytes)
 	size_t page = page_bytes();
 	size_t count;
 
-	if (bytes < WEFT_FIBER_STACK_BYTES_MIN_ || bytes > WEFT_FIBER_STACK_BYTES_MAX_)
+	if (bytes < WEFT_POOL_STACK_BYTES_MIN || bytes > WEFT_POOL_STACK_BYTES_MAX)
 		return -EINVAL;
 	stacks->first = stacks->last = NULL;
 	stacks->bytes = (bytes + page - 1) & ~(page - 1);
@@ -67,9 +66,11 @@ static uint64_t all_of(const weft_fiber_stacks_ *stacks)
 	return ~(uint64_t)0 >> (STACKS_PER_SLAB - stacks->per_slab);
 }
 
-static char *low_of(const weft_fiber_stacks_ *stacks, const weft_fiber_slab_ *slab, unsigned index)
+static char *low_of(const weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab, unsigned index)
 {
-	return slab->memory + (index + 1) * stacks->stride - stacks->bytes;
+	char *first = (char *)slab + 2 * (stacks->stride - stacks->bytes);
+
+	return first + index * stacks->stride;
 }
 
 static void unlink_slab(weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab)
@@ -94,21 +95,22 @@ static void link_last(weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab)
 	stacks->last = slab;
 }
 
+/* A slab begins with a page of its own data. */
+static size_t slab_bytes(const weft_fiber_stacks_ *stacks)
+{
+	return stacks->stride - stacks->bytes + stacks->per_slab * stacks->stride;
+}
+
 static weft_fiber_slab_ *map_slab(weft_fiber_stacks_ *stacks)
 {
-	size_t bytes = stacks->per_slab * stacks->stride;
-	weft_fiber_slab_ *slab = calloc(1, sizeof(*slab));
+	weft_fiber_slab_ *slab =
+		mmap(NULL, slab_bytes(stacks), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
-	if (slab == NULL)
+	if (slab == MAP_FAILED)
 		return NULL;
-	slab->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (slab->memory == MAP_FAILED) {
-		free(slab);
-		return NULL;
-	}
 	/* A huge page would be taken for the first page of a stack that is touched. */
-	madvise(slab->memory, bytes, MADV_NOHUGEPAGE);
+	madvise(slab, slab_bytes(stacks), MADV_NOHUGEPAGE);
 	slab->free = all_of(stacks);
 	link_first(stacks, slab);
 	return slab;
@@ -125,10 +127,9 @@ static void unmap_slab(weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab)
 	atomic_fetch_sub_explicit(&mapped_guards, __builtin_popcountll(slab->mapped),
 				  memory_order_relaxed);
 #if defined(ADDRESS_SANITIZER)
-	__asan_unpoison_memory_region(slab->memory, stacks->per_slab * stacks->stride);
+	__asan_unpoison_memory_region(slab, slab_bytes(stacks));
 #endif
-	munmap(slab->memory, stacks->per_slab * stacks->stride);
-	free(slab);
+	munmap(slab, slab_bytes(stacks));
 }
 
 /* Gives a stack its guard, as well as that can be done. */
@@ -178,7 +179,8 @@ int weft_fiber_stacks_take_(weft_fiber_stacks_ *stacks, weft_fiber_stack_ *stack
 void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack)
 {
 	weft_fiber_slab_ *slab = stack->slab;
-	unsigned index = (unsigned)((size_t)(stack->low - slab->memory) / stacks->stride);
+	unsigned index =
+		(unsigned)((size_t)(stack->low - low_of(stacks, slab, 0)) / stacks->stride);
 
 	stacks->in_use--;
 	slab->free |= (uint64_t)1 << index;
@@ -201,7 +203,7 @@ void weft_fiber_stacks_fini_(weft_fiber_stacks_ *stacks)
 	stacks->in_use = 0;
 }
 
-char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, const weft_fiber_slab_ *slab,
+char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab,
 			     unsigned index)
 {
 	if ((slab->free >> index & 1) != 0)

@@ -16,11 +16,8 @@
  * All calls are the worker's, or whoever's once that has ended.
  */
 
-#include <weft/lockfree/base.h>
+#include <weft/pool/pool.h>
 
-/* What a stack may be asked to have at least, and at most. */
-#define WEFT_FIBER_STACK_BYTES_MIN_     ((size_t)16 << 10)
-#define WEFT_FIBER_STACK_BYTES_MAX_     ((size_t)1 << 30)
 #define WEFT_FIBER_STACK_BYTES_DEFAULT_ ((size_t)256 << 10)
 
 #define WEFT_FIBER_GUARDS_MAX_ 16384
@@ -33,10 +30,10 @@ typedef struct weft_fiber_stack_ {
 	weft_fiber_slab_ *slab;
 } weft_fiber_stack_;
 
+/* Stands at the beginning of its memory. */
 struct weft_fiber_slab_ {
 	weft_fiber_slab_ *next;
 	weft_fiber_slab_ *previous;
-	char *memory;
 	uint64_t free;       /* bit i: stack i is not in use */
 	uint64_t guarded;    /* bit i: it has been in use, and has what guard it can have */
 	uint64_t mapped;     /* of these, those whose guard is a mapping */
@@ -65,7 +62,7 @@ int weft_fiber_stacks_take_(weft_fiber_stacks_ *stacks, weft_fiber_stack_ *stack
 void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack);
 
 /* The top of stack `index` of a slab that has been in use, or NULL: for who walks all of them. */
-char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, const weft_fiber_slab_ *slab,
+char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab,
 			     unsigned index);
 
 #endif

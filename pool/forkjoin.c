@@ -10,9 +10,10 @@
 
 /*
  * A level is a fork stack of a worker. One is enough for all calls that are nested through `at`; a
- * run that begins above others on the worker's stack (a call that waits for a task, which runs
- * another) does not know where those end, and takes a level of its own. Thieves see the innermost
- * one only. Levels are kept until the pool is destroyed: a thief may look at one at any time.
+ * run that begins inside another one does not know where that ends, and takes a level of its own;
+ * so does one that begins while a task is suspended inside a run. Thieves see one level of a
+ * worker, the last to be entered or gone on with. Levels are kept until the pool is destroyed: a
+ * thief may look at one at any time.
  */
 
 enum {
@@ -24,8 +25,10 @@ enum {
 struct weft_fork_level_ {
 	weft_fork_stack stack; /* first: where its slots find it */
 	weft_worker_ *worker;
-	weft_fork_level_ *outer;
-	weft_fork_level_ *inner; /* made once, used again */
+	weft_fork_level_ *outer; /* where the task stood before, while this is in use */
+	weft_fork_level_ *next;  /* of all that the worker has */
+	weft_fork_level_ *next_free;
+	weft_parker joined; /* a stolen call that is waited for has been made */
 	weft_deadline wakes_from;
 };
 
@@ -66,7 +69,7 @@ static void *map_region(void)
 	return region;
 }
 
-static weft_fork_level_ *level_create(weft_worker_ *worker, weft_fork_level_ *outer)
+static weft_fork_level_ *level_create(weft_worker_ *worker)
 {
 	char *region = map_region();
 	char *slots = region + WEFT_FORK_GRANULE_ + WEFT_FORK_BELOW_ -
@@ -80,56 +83,69 @@ static weft_fork_level_ *level_create(weft_worker_ *worker, weft_fork_level_ *ou
 	weft_fork_stack_init_beyond(&end->stack);
 	end->level = level;
 	level->worker = worker;
-	level->outer = outer;
+	level->next = worker->fork_levels;
+	worker->fork_levels = level;
 	return level;
 }
 
 void weft_forkjoin_free_levels_(weft_worker_ *worker)
 {
-	weft_fork_level_ *level = worker->fork_outermost;
+	weft_fork_level_ *level = worker->fork_levels;
 
 	while (level != NULL) {
-		weft_fork_level_ *inner = level->inner;
+		weft_fork_level_ *next = level->next;
 
 		munmap(level, region_size);
-		level = inner;
+		level = next;
 	}
 }
 
 /* The level for a run or a stolen call that this worker begins now, or NULL without memory. */
 static weft_fork_level_ *next_level(weft_worker_ *self)
 {
-	weft_fork_level_ *outer = self->fork_level;
-	weft_fork_level_ **next = outer == NULL ? &self->fork_outermost : &outer->inner;
-
-	if (*next == NULL)
-		*next = level_create(self, outer);
-	return *next;
+	if (self->fork_free == NULL)
+		self->fork_free = level_create(self);
+	return self->fork_free;
 }
 
 /* Makes the call in the slot, on a level that there is. */
 static void enter(weft_worker_ *self, weft_fork_slot *slot)
 {
+	weft_fiber_ *fiber = self->fibers.running;
 	weft_fork_level_ *level = next_level(self);
 	weft_fork_level_ *shown = level;
 
+	self->fork_free = level->next_free;
+	level->outer = fiber->fork_level;
 	level->wakes_from = weft_after(WAKE_NOBODY_NS);
 	/* Those who sleep have not asked at this level. */
 	weft_fork_stack_ask(&level->stack);
-	self->fork_level = level;
+	fiber->fork_level = level;
 	/* K1 release, pairs with K2: the level is complete. */
 	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
 	slot->run(level->stack.base_, slot);
-	self->fork_level = level->outer;
+	fiber->fork_level = level->outer;
 	if (level->outer != NULL)
 		shown = level->outer;
 	/* K3 release, pairs with K2: as K1. */
 	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
+	level->next_free = self->fork_free;
+	self->fork_free = level;
+}
+
+void weft_forkjoin_show_(weft_worker_ *self)
+{
+	weft_fork_level_ *level = self->fibers.running->fork_level;
+
+	/* Those who sleep may have asked at another level. */
+	weft_fork_stack_ask(&level->stack);
+	/* K4 release, pairs with K2: as K1. */
+	atomic_store_explicit(&self->fork_shown, level, memory_order_release);
 }
 
 static weft_fork_level_ *shown_level(const weft_worker_ *worker)
 {
-	/* K2 acquire, pairs with K1, K3: the level is complete. */
+	/* K2 acquire, pairs with K1, K3, K4: the level is complete. */
 	return atomic_load_explicit(&worker->fork_shown, memory_order_acquire);
 }
 
@@ -183,25 +199,25 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 		weft_fork_stack_ask(&level->stack);
 		return NULL;
 	}
-	self->fork_victim = victim;
 	self->fork_task.kind_ = WEFT_TASK_STOLEN_CALL_;
 	return &self->fork_task;
 }
 
-static void finish(weft_fork_slot *slot, weft_worker_ *owner)
+static void finish(weft_fork_slot *slot)
 {
+	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(slot);
+
 	if (weft_fork_slot_finish(slot))
-		weft_parker_unpark(&owner->parker);
+		weft_parker_unpark(&level->joined);
 }
 
 void weft_forkjoin_run_stolen_(weft_worker_ *self)
 {
-	/* What runs may steal again, at an inner level. */
+	/* Others may be stolen before this one has been made. */
 	weft_fork_slot *slot = self->fork_stolen;
-	weft_worker_ *victim = self->fork_victim;
 
 	enter(self, slot);
-	finish(slot, victim);
+	finish(slot);
 }
 
 bool weft_forkjoin_has_public_(const weft_worker_ *worker)
@@ -272,7 +288,7 @@ static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork_slo
 	weft_counter_increment(&level->worker->pool->stolen);
 	/* Above the slot that is waited for. */
 	slot->run(waited + 1, slot);
-	finish(slot, other->worker);
+	finish(slot);
 	return true;
 }
 
@@ -291,9 +307,8 @@ static void wait_for_thief(weft_fork_level_ *level, weft_fork_slot *waited)
 			weft_cpu_relax();
 			weft_reclaim_quiescent();
 		} else if (weft_fork_slot_await(waited)) {
-			weft_counter_increment(&self->pool->parked);
 			while (weft_fork_slot_thief(waited) != WEFT_FORK_DONE_)
-				weft_worker_park_(self, WEFT_FOREVER);
+				weft_parker_park(&level->joined, 0, WEFT_FOREVER);
 			return;
 		}
 	}

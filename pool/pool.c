@@ -25,6 +25,9 @@ static int check_options(weft_pool_options *all, const weft_pool_options *option
 	if (options->size != sizeof(*options))
 		return -EINVAL;
 	*all = *options;
+	if (all->stack_bytes != 0 && (all->stack_bytes < WEFT_POOL_STACK_BYTES_MIN ||
+				      all->stack_bytes > WEFT_POOL_STACK_BYTES_MAX))
+		return -EINVAL;
 	if (all->plan != NULL && all->workers != 0 && all->workers != weft_plan_workers(all->plan))
 		return -EINVAL;
 	return 0;
@@ -45,8 +48,9 @@ static int plan_this_machine(weft_plan **plan, unsigned workers)
 
 static int init_counters(weft_pool *pool)
 {
-	weft_counter *counters[] = {&pool->submitted, &pool->run,    &pool->canceled,
-				    &pool->stolen,    &pool->parked, &pool->woken};
+	weft_counter *counters[] = {&pool->submitted,  &pool->run,    &pool->canceled,
+				    &pool->stolen,     &pool->parked, &pool->woken,
+				    &pool->suspensions};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
 		int error = weft_counter_init(counters[i]);
@@ -61,6 +65,7 @@ static int create_worker(weft_pool *pool, unsigned index)
 {
 	weft_worker_ *worker = weft_memory_alloc(sizeof(*worker), WEFT_CACHE_LINE,
 						 (int)weft_plan_node(pool->plan, index));
+	int error;
 
 	if (worker == NULL)
 		return -ENOMEM;
@@ -68,7 +73,8 @@ static int create_worker(weft_pool *pool, unsigned index)
 	worker->pool = pool;
 	worker->index = index;
 	pool->worker[index] = worker;
-	return weft_deque_init(&worker->deque, DEQUE_CAPACITY);
+	error = weft_fibers_init_(worker, pool->stack_bytes);
+	return error != 0 ? error : weft_deque_init(&worker->deque, DEQUE_CAPACITY);
 }
 
 static int create_workers(weft_pool *pool)
@@ -94,6 +100,7 @@ static void free_pool(weft_pool *pool)
 		if (worker != NULL) {
 			weft_deque_fini(&worker->deque);
 			weft_forkjoin_free_levels_(worker);
+			weft_fibers_fini_(worker);
 		}
 		weft_memory_free(worker, sizeof(*worker), WEFT_CACHE_LINE);
 	}
@@ -104,6 +111,7 @@ static void free_pool(weft_pool *pool)
 	weft_counter_fini(&pool->stolen);
 	weft_counter_fini(&pool->parked);
 	weft_counter_fini(&pool->woken);
+	weft_counter_fini(&pool->suspensions);
 	weft_plan_destroy(pool->own_plan);
 	weft_memory_free(pool, sizeof(*pool), WEFT_CACHE_LINE);
 }
@@ -119,6 +127,8 @@ static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
 	pool->plan = options->plan != NULL ? options->plan : pool->own_plan;
 	pool->workers = weft_plan_workers(pool->plan);
 	pool->unpinned = options->unpinned;
+	pool->stack_bytes =
+		options->stack_bytes != 0 ? options->stack_bytes : WEFT_FIBER_STACK_BYTES_DEFAULT_;
 	pool->spin_ns = options->spin_ns;
 	if (pool->spin_ns == 0)
 		pool->spin_ns = weft_plan_oversubscribed(pool->plan) ? 1 : SPIN_NS_DEFAULT;
@@ -242,6 +252,12 @@ int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *stati
 	statistics->stolen = (uint64_t)weft_counter_read(&pool->stolen);
 	statistics->parked = (uint64_t)weft_counter_read(&pool->parked);
 	statistics->woken = (uint64_t)weft_counter_read(&pool->woken);
+	statistics->suspensions = (uint64_t)weft_counter_read(&pool->suspensions);
+	statistics->suspended = 0;
+	for (unsigned i = 0; i < pool->workers; i++)
+		/* relaxed: a report. */
+		statistics->suspended += atomic_load_explicit(&pool->worker[i]->fibers.suspended,
+							      memory_order_relaxed);
 	statistics->workers = pool->workers;
 	/* relaxed: written before create returned. */
 	statistics->unpinned = atomic_load_explicit(&pool->unbound, memory_order_relaxed);

@@ -60,31 +60,42 @@ typedef struct weft_pool_options {
 	 * vain. For sleeping at once say 1.
 	 */
 	uint64_t spin_ns;
+	/*
+	 * Bytes of stack that a task can count on, from WEFT_POOL_STACK_BYTES_MIN up to _MAX; 0:
+	 * 256 KiB. Only what is touched takes memory. Tasks that begin before any has waited run on
+	 * the thread's own stack, which is mostly larger.
+	 */
+	size_t stack_bytes;
 } weft_pool_options;
 
 #define WEFT_POOL_OPTIONS_INIT                                                                     \
 	{                                                                                          \
-		sizeof(weft_pool_options), NULL, 0, false, 0                                       \
+		sizeof(weft_pool_options), NULL, 0, false, 0, 0                                    \
 	}
+
+#define WEFT_POOL_STACK_BYTES_MIN ((size_t)16 << 10)
+#define WEFT_POOL_STACK_BYTES_MAX ((size_t)1 << 30)
 
 /* What a pool has done since it was created. Sums are exact when the pool is at rest. */
 typedef struct weft_pool_statistics {
 	/* sizeof(weft_pool_statistics), filled by WEFT_POOL_STATISTICS_INIT. */
 	size_t size;
-	uint64_t submitted; /* tasks accepted */
-	uint64_t run;       /* tasks whose function has returned */
-	uint64_t canceled;  /* tasks that ended without running */
-	uint64_t stolen;    /* times that a worker took a task from another one */
-	uint64_t parked;    /* times that a worker went to sleep */
-	uint64_t woken;     /* times that a sleeping worker was woken for work */
-	uint32_t workers;   /* worker threads */
-	uint32_t unpinned;  /* of these, those that are not bound to the plan's CPU */
-	int32_t bind_error; /* why: 0 by option, or the negative errno of weft_plan_bind */
+	uint64_t submitted;   /* tasks accepted */
+	uint64_t run;         /* tasks whose function has returned */
+	uint64_t canceled;    /* tasks that ended without running */
+	uint64_t stolen;      /* times that a worker took a task from another one */
+	uint64_t parked;      /* times that a worker went to sleep */
+	uint64_t woken;       /* times that a sleeping worker was woken for work */
+	uint64_t suspensions; /* times that a task waited, and its worker did something else */
+	uint32_t suspended;   /* tasks that wait so at present */
+	uint32_t workers;     /* worker threads */
+	uint32_t unpinned;    /* of these, those that are not bound to the plan's CPU */
+	int32_t bind_error;   /* why: 0 by option, or the negative errno of weft_plan_bind */
 } weft_pool_statistics;
 
 #define WEFT_POOL_STATISTICS_INIT                                                                  \
 	{                                                                                          \
-		sizeof(weft_pool_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0                            \
+		sizeof(weft_pool_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                      \
 	}
 
 typedef enum weft_shutdown {

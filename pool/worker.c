@@ -203,16 +203,30 @@ static weft_task *close_inbox(weft_worker_ *self)
 	return newest == NULL || newest == &inbox_closed ? NULL : keep(self, newest, false);
 }
 
+/* A task that has begun and may go on, or NULL. One that has yielded comes every other time. */
+static weft_task *take_begun(weft_worker_ *self)
+{
+	weft_fibers_ *fibers = &self->fibers;
+	weft_task *task = NULL;
+
+	if (WEFT_UNLIKELY(weft_fibers_any_(fibers)))
+		task = weft_fibers_find_(self);
+	if (task == NULL && WEFT_UNLIKELY(fibers->yielded.first != NULL)) {
+		if (fibers->yielded_turn)
+			task = weft_fibers_find_yielded_(self);
+		fibers->yielded_turn = !fibers->yielded_turn;
+	}
+	return task;
+}
+
 static weft_task *take_own(weft_worker_ *self)
 {
 	void *task = NULL;
 
-	/* But not above tasks that wait: of a stream of such tasks each would pile up on the one
-	 * before, until the stack is full. The lowest may, lest it keeps everybody else waiting. */
-	bool piles_up = self->frame != NULL && self->frame->below != NULL;
-
-	if (++self->ticks % TICKS_PER_OLDEST == 0 && !piles_up &&
+	if (++self->ticks % TICKS_PER_OLDEST == 0 &&
 	    ((task = take_inbox(self, self)) != NULL || weft_deque_steal(&self->deque, &task) == 0))
+		return task;
+	if ((task = take_begun(self)) != NULL)
 		return task;
 	if (weft_deque_try_pop(&self->deque, &task))
 		return task;
@@ -222,7 +236,8 @@ static weft_task *take_own(weft_worker_ *self)
 		return task;
 	}
 	weft_pace_before_take_(&self->pace);
-	return take_inbox(self, self);
+	task = take_inbox(self, self);
+	return task != NULL ? task : weft_fibers_find_yielded_(self);
 }
 
 /* Steals up to half of the victim's deque: returns the oldest task and keeps the others, or NULL.
@@ -310,52 +325,22 @@ static int wait_result(uint32_t state)
 	return state >= WEFT_TASK_DONE_ ? 0 : -EINPROGRESS;
 }
 
-/* Whether there is a reason to stop being idle other than work. */
-static bool idle_is_over(const weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
-{
-	if (waited == NULL)
-		return phase_of(self->pool) == WEFT_POOL_ENDED_;
-	return wait_result(state_of(waited)) != -EINPROGRESS ||
-	       (deadline != WEFT_FOREVER && weft_now() >= deadline);
-}
-
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
  * not quiet keeps it from ending. */
-static weft_task *look_around(weft_worker_ *self, const weft_task *waited, weft_deadline deadline)
+static weft_task *look_around(weft_worker_ *self)
 {
 	weft_deadline end = weft_after(self->pool->spin_ns);
 
 	do {
-		/* Not another task on top of one that may go on. */
-		if (idle_is_over(self, waited, deadline))
-			return NULL;
-
 		weft_task *task = find_task(self);
 
-		if (task != NULL || (waited == NULL && phase_of(self->pool) != WEFT_POOL_OPEN_))
+		if (task != NULL || phase_of(self->pool) != WEFT_POOL_OPEN_)
 			return task;
 		weft_reclaim_quiescent();
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
 			weft_cpu_relax();
 	} while (weft_now() < end);
 	return NULL;
-}
-
-/* Asks whoever ends the task to unpark this worker. Returns false when it has ended. */
-static bool announce_wait(weft_worker_ *self, weft_task *task)
-{
-	/* relaxed: published by T1. */
-	uint32_t state = atomic_load_explicit(&task->state_, memory_order_relaxed);
-
-	atomic_store_explicit(&self->waiting_for, task, memory_order_relaxed);
-	do {
-		if (wait_result(state) != -EINPROGRESS)
-			return false;
-		/* T1 release, pairs with T2, T4: whoever ends the task finds waiting_for. */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&task->state_, &state, state | WEFT_TASK_WORKER_WAITS_, memory_order_release,
-		memory_order_relaxed));
-	return true;
 }
 
 /* The pool is closing and this worker has nothing: becomes quiet. Returns a task that was still in
@@ -378,58 +363,85 @@ static weft_task *become_quiet(weft_worker_ *self)
 
 void weft_worker_park_(weft_worker_ *self, weft_deadline deadline)
 {
+	weft_park_task_ *task = weft_park_running_;
+
+	/* The worker sleeps, not a task. */
+	weft_park_running_ = NULL;
 	weft_reclaim_worker_parks_();
 	weft_parker_park(&self->parker, 0, deadline);
 	weft_reclaim_worker_wakes_();
+	weft_park_running_ = task;
+}
+
+void weft_worker_wake_(weft_worker_ *worker)
+{
+	uint64_t bit = (uint64_t)1 << (worker->index % 64);
+
+	/* S10 seq_cst, pairs with S1, S3: in the order of the essay. If its bit is clear, it is
+	 * awake, or whoever has cleared it wakes it. */
+	if ((atomic_load_explicit(&worker->pool->idle[worker->index / 64], memory_order_seq_cst) &
+	     bit) != 0)
+		weft_parker_unpark(&worker->parker);
 }
 
 /*
  * Sleeps until chosen for work, or until idle is over. On entry and on return the worker counts as
  * a searcher.
  */
-static void doze(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
+static void doze(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	uint64_t bit = (uint64_t)1 << (self->index % 64);
 
-	if (waited != NULL && !announce_wait(self, waited))
-		return;
 	/* S3 seq_cst, pairs with S1, S2: in the order of the essay; and before S8. */
 	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
 	weft_forkjoin_ask_all_(self);
 	/* S8 seq_cst, pairs with S4, S7, S9: in the order of the essay. */
 	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
-	if (!work_is_visible(pool) && !idle_is_over(self, waited, deadline)) {
+	if (!work_is_visible(pool) && !weft_fibers_woken_(self) &&
+	    phase_of(pool) != WEFT_POOL_ENDED_) {
 		weft_counter_increment(&pool->parked);
-		weft_worker_park_(self, deadline);
+		weft_worker_park_(self, weft_fibers_deadline_(self));
 	}
 	/* Who chose us has counted us as a searcher. If its unpark is still to come, the next
 	 * sleep will end early, which does no harm. */
 	if (claim_idle(pool, self->index))
 		begin_search(pool);
-	/* relaxed: a waker that still sees it unparks us once too often. */
-	atomic_store_explicit(&self->waiting_for, NULL, memory_order_relaxed);
 }
 
-/* Idle until there is a task to run, or idle is over. */
-static weft_task *rest(weft_worker_ *self, weft_task *waited, weft_deadline deadline)
+/* With nothing else to do, frees what was retired (that may submit tasks, so it comes before this
+ * worker is quiet or idle) and gives stacks back. Returns whether there was something to do. */
+static bool tidy_up(weft_worker_ *self)
+{
+	weft_park_task_ *task = weft_park_running_;
+	bool freed;
+
+	/* A function that waits would wait with this worker counted among the searchers. */
+	weft_park_running_ = NULL;
+	freed = weft_reclaim_poll() > 0;
+	weft_park_running_ = task;
+	return weft_fibers_trim_(self) || freed;
+}
+
+/* Idle until there is a task to run, or the pool has ended. */
+static weft_task *rest(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	weft_task *task;
 
 	begin_search(pool);
-	while ((task = look_around(self, waited, deadline)) == NULL &&
-	       !idle_is_over(self, waited, deadline)) {
-		/* With nothing else to do, free what was retired. That may submit tasks, so it
-		 * comes before this worker is quiet or idle. */
-		if (weft_reclaim_poll() > 0)
+	while ((task = look_around(self)) == NULL && phase_of(pool) != WEFT_POOL_ENDED_) {
+		if (tidy_up(self))
 			continue;
 
-		bool closing = waited == NULL && phase_of(pool) != WEFT_POOL_OPEN_;
+		/* relaxed: this worker's own. A task that waits will go on, and it may submit. */
+		bool closing =
+			phase_of(pool) != WEFT_POOL_OPEN_ &&
+			atomic_load_explicit(&self->fibers.suspended, memory_order_relaxed) == 0;
 
 		if (closing && (task = become_quiet(self)) != NULL)
 			break;
-		doze(self, waited, deadline);
+		doze(self);
 		/* Q2 acq_rel, pairs with Q1: not quiet before it looks around again. */
 		if (closing)
 			atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
@@ -440,10 +452,14 @@ static weft_task *rest(weft_worker_ *self, weft_task *waited, weft_deadline dead
 
 static void run(weft_worker_ *self, weft_task *task)
 {
-	weft_worker_frame_ frame = {.task = task, .below = self->frame};
+	weft_fiber_ *fiber = self->fibers.running;
 	bool cancel = phase_of(self->pool) == WEFT_POOL_ABORTING_;
 
-	self->frame = &frame;
+	if (task->kind_ == WEFT_TASK_SUSPENDED_) {
+		weft_fibers_go_on_(self);
+		return;
+	}
+	fiber->task = task;
 	switch (task->kind_) {
 	case WEFT_TASK_PLAIN_:
 		weft_executor_run_plain_(task, cancel);
@@ -458,7 +474,7 @@ static void run(weft_worker_ *self, weft_task *task)
 		weft_forkjoin_run_stolen_(self);
 		break;
 	}
-	self->frame = frame.below;
+	fiber->task = NULL;
 }
 
 /* Adds a task to the inbox of a worker. Returns false when it is closed. */
@@ -552,30 +568,21 @@ bool weft_worker_claim_(weft_task *task, uint32_t new_state)
 
 /* Wakes who waits for a task that was in this state before it changed. The task may be gone: its
  * address is used, not its memory. */
-static void wake_waiters(const weft_pool *pool, const weft_task *task, uint32_t state)
+static void wake_waiters(const weft_task *task, uint32_t state)
 {
 	if ((state & WEFT_TASK_THREAD_WAITS_) != 0)
 		weft_park_wake(&task->state_, WEFT_PARK_ALL);
-	if ((state & WEFT_TASK_WORKER_WAITS_) == 0)
-		return;
-	for (unsigned i = 0; i < pool->workers; i++) {
-		weft_worker_ *worker = pool->worker[i];
-
-		/* relaxed: T2 or T4 has acquired it. */
-		if (atomic_load_explicit(&worker->waiting_for, memory_order_relaxed) == task)
-			weft_parker_unpark(&worker->parker);
-	}
+	else if ((state & WEFT_TASK_TASK_WAITS_) != 0)
+		weft_park_wake_tasks_(&task->state_, WEFT_PARK_ALL);
 }
 
 uint32_t weft_worker_set_state_(weft_task *task, uint32_t new_state)
 {
-	const weft_pool *pool = task->pool_;
-	/* T2 acq_rel, pairs with T1, T3, executor:T5, future:D1, future:D3, future:K3: what the
-	 * task did, and where its waiters are.
-	 */
+	/* T2 acq_rel, pairs with T3, executor:T5, future:D1, future:D3, future:K3: what the task
+	 * did, and what else was asked for at its end. */
 	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
 
-	wake_waiters(pool, task, state);
+	wake_waiters(task, state);
 	return state;
 }
 
@@ -594,26 +601,34 @@ uint32_t weft_worker_end_held_(weft_task *task)
 	uint32_t state;
 
 	weft_counter_increment(&pool->canceled);
-	/* T4 acq_rel, pairs with T1, T3, future:D1, future:K3: as T2. */
+	/* T4 acq_rel, pairs with T3, future:D1, future:K3: as T2. */
 	state = atomic_fetch_xor_explicit(&task->state_, WEFT_TASK_CANCELING_ ^ WEFT_TASK_CANCELED_,
 					  memory_order_acq_rel);
-	wake_waiters(pool, task, state);
+	wake_waiters(task, state);
 	return state;
 }
 
-static int wait_as_thread(weft_task *task, weft_deadline deadline)
+int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 {
-	weft_deadline spin_end = weft_after(task->spin_ns_);
+	const weft_worker_ *self = weft_worker_current_;
+	bool is_task = weft_park_running_ != NULL;
+	uint32_t waits = is_task ? WEFT_TASK_TASK_WAITS_ : WEFT_TASK_THREAD_WAITS_;
+	weft_deadline spin_end;
 
+	if (weft_worker_ended_(task))
+		return 0;
+	if (self != NULL && self->fibers.running->task == task)
+		return -EDEADLK;
+	spin_end = is_task ? WEFT_NOW : weft_after(task->spin_ns_);
 	if (deadline < spin_end)
 		spin_end = deadline;
 	for (;;) {
 		uint32_t state = state_of(task);
-		uint32_t sleeping = state | WEFT_TASK_THREAD_WAITS_;
+		uint32_t sleeping = state | waits;
 
 		if (wait_result(state) != -EINPROGRESS)
 			return wait_result(state);
-		if (weft_now() < spin_end) {
+		if (!is_task && weft_now() < spin_end) {
 			weft_park_while(&task->state_, state, task->spin_ns_, spin_end);
 			continue;
 		}
@@ -626,33 +641,6 @@ static int wait_as_thread(weft_task *task, weft_deadline deadline)
 		    !weft_worker_ended_(task))
 			return -ETIMEDOUT;
 	}
-}
-
-int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
-{
-	weft_worker_ *self = weft_worker_current_;
-	int result;
-
-	if (weft_worker_ended_(task))
-		return 0;
-	if (self == NULL || self->pool != task->pool_)
-		return wait_as_thread(task, deadline);
-	for (const weft_worker_frame_ *frame = self->frame; frame != NULL; frame = frame->below)
-		if (frame->task == task)
-			return -EDEADLK;
-	while ((result = wait_result(state_of(task))) == -EINPROGRESS) {
-		if (deadline != WEFT_FOREVER && weft_now() >= deadline)
-			return -ETIMEDOUT;
-
-		weft_task *other = find_task(self);
-
-		if (other == NULL)
-			other = rest(self, task, deadline);
-		if (other != NULL)
-			run(self, other);
-		weft_reclaim_between_tasks_();
-	}
-	return result;
 }
 
 static void settle(weft_worker_ *self)
@@ -673,20 +661,27 @@ static void settle(weft_worker_ *self)
 		weft_park_wake(&pool->starting, WEFT_PARK_ALL);
 }
 
+void weft_worker_loop_(weft_worker_ *self)
+{
+	weft_task *task;
+
+	while ((task = find_task(self)) != NULL || (task = rest(self)) != NULL) {
+		run(self, task);
+		weft_reclaim_between_tasks_();
+	}
+}
+
 void *weft_worker_main_(void *worker)
 {
 	weft_worker_ *self = worker;
 	weft_pool *pool = self->pool;
-	weft_task *task;
 
 	weft_worker_current_ = self;
 	weft_reclaim_worker_begins_();
 	settle(self);
-	while ((task = find_task(self)) != NULL ||
-	       (task = rest(self, NULL, WEFT_FOREVER)) != NULL) {
-		run(self, task);
-		weft_reclaim_between_tasks_();
-	}
+	weft_fibers_begin_(self);
+	weft_worker_loop_(self);
+	weft_fibers_end_(self);
 	weft_reclaim_worker_ends_();
 	weft_worker_current_ = NULL;
 	/* A3 acq_rel, pairs with A3, pool:A4: all that the workers did is done. */

@@ -16,6 +16,7 @@
 #include <weft/pool/pool.h>
 #include <weft/sync/park.h>
 
+#include "fiber.h"
 #include "pace.h"
 
 /* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
@@ -24,6 +25,7 @@ enum {
 	WEFT_TASK_SPAWNED_,     /* executor.c's, freed after the call */
 	WEFT_TASK_FUTURE_,      /* future.c's */
 	WEFT_TASK_STOLEN_CALL_, /* forkjoin.c's: stands for the call that the worker has stolen */
+	WEFT_TASK_SUSPENDED_,   /* fiber.c's: stands for one that has begun */
 };
 
 /*
@@ -38,8 +40,8 @@ enum {
 	WEFT_TASK_DONE_ = 4,
 	WEFT_TASK_CANCELED_ = 5,
 	WEFT_TASK_STATE_MASK_ = 7,
-	WEFT_TASK_THREAD_WAITS_ = 8,  /* a thread sleeps on the word */
-	WEFT_TASK_WORKER_WAITS_ = 16, /* a worker's waiting_for names the task */
+	WEFT_TASK_THREAD_WAITS_ = 8, /* a thread sleeps on the word */
+	WEFT_TASK_TASK_WAITS_ = 16,  /* a suspended task waits for the word */
 	/* Of futures; see future.c. */
 	WEFT_TASK_CALLS_BACK_ = 1 << 8, /* there is somebody to be called at the end */
 	WEFT_TASK_DISOWNED_ = 1 << 9,   /* who comes last frees it */
@@ -54,39 +56,28 @@ enum {
 	WEFT_POOL_ENDED_, /* nothing is left and nothing can come: the workers return */
 };
 
-/* A task that runs on this worker, and the one below it on the stack that waits meanwhile. */
-typedef struct weft_worker_frame_ {
-	const weft_task *task;
-	struct weft_worker_frame_ *below;
-} weft_worker_frame_;
-
-typedef struct weft_fork_level_ weft_fork_level_;
-
-typedef struct weft_worker_ {
+struct weft_worker_ {
 	weft_deque deque; /* own tasks; also read by thieves */
 	/* Tasks from other threads, newest first; or weft_worker_closed_. Written by any thread. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_task *) inbox;
 	/* Written by whoever wakes this worker. */
 	WEFT_LINE_ALIGNED weft_parker parker;
-	/* The task that this worker sleeps for; for whoever ends that task. */
-	WEFT_ATOMIC(const weft_task *) waiting_for;
 	/* The worker's own. */
 	WEFT_LINE_ALIGNED weft_pool *pool;
 	unsigned index;
-	uint32_t ticks;            /* tasks taken; now and then the inbox comes first */
-	weft_task *backlog;        /* tasks for which the deque had no memory to grow */
-	weft_worker_frame_ *frame; /* what runs here */
+	uint32_t ticks;     /* tasks taken; now and then the inbox comes first */
+	weft_task *backlog; /* tasks for which the deque had no memory to grow */
 	weft_pace_ pace;
 	pthread_t thread;
-	/* forkjoin.c: the fork stacks, and a stolen call that is to be made. */
-	weft_fork_level_ *fork_outermost;
-	weft_fork_level_ *fork_level; /* where it stands, or NULL */
+	/* forkjoin.c: its fork stacks, and a stolen call that is to be made. */
+	weft_fork_level_ *fork_levels; /* all of them */
+	weft_fork_level_ *fork_free;
 	weft_fork_slot *fork_stolen;
-	struct weft_worker_ *fork_victim;
 	weft_task fork_task;
+	weft_fibers_ fibers;
 	/* The fork stack that thieves look at, or NULL; written by the worker. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_level_ *) fork_shown;
-} weft_worker_;
+};
 
 #define WEFT_POOL_IDLE_WORDS_ ((WEFT_PLAN_WORKERS_MAX + 63) / 64)
 
@@ -97,6 +88,7 @@ struct weft_pool {
 	weft_worker_ **worker;
 	unsigned workers;
 	uint64_t spin_ns;
+	size_t stack_bytes;
 	bool unpinned;
 	/* Written when the pool starts and stops. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) phase;
@@ -117,6 +109,7 @@ struct weft_pool {
 	weft_counter stolen;
 	weft_counter parked;
 	weft_counter woken;
+	weft_counter suspensions;
 };
 
 /* The worker that the calling thread is, or NULL. */
@@ -126,8 +119,14 @@ extern _Thread_local weft_worker_ *weft_worker_current_
 /* A thread's whole life as a worker; the argument is its weft_worker_. */
 void *weft_worker_main_(void *worker);
 
+/* Runs tasks, on the stack of the running fiber, until the pool has ended. */
+void weft_worker_loop_(weft_worker_ *self);
+
 /* Sleeps until there is a token for this worker, or the deadline; it reads nothing meanwhile. */
 void weft_worker_park_(weft_worker_ *self, weft_deadline deadline);
+
+/* There is something for this very worker: wakes it if it is idle. */
+void weft_worker_wake_(weft_worker_ *worker);
 
 /* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
 int weft_worker_send_(weft_pool *pool, weft_task *task);
@@ -188,5 +187,7 @@ bool weft_forkjoin_has_public_(const weft_worker_ *worker);
 /* Asks all others to share. */
 void weft_forkjoin_ask_all_(const weft_worker_ *self);
 void weft_forkjoin_free_levels_(weft_worker_ *worker);
+/* A task goes on in the middle of a run: thieves may look there again. */
+void weft_forkjoin_show_(weft_worker_ *self);
 
 #endif

@@ -21,6 +21,7 @@
 #include <weft/pool/pool.h>
 #include <weft/pool/worker.h>
 #include <weft/sync/park.h>
+#include <weft/sync/park_task.h>
 
 /* What is not there after this long will not come. A whole program may take four times as long. */
 #define GUARD_SECONDS 30
@@ -79,7 +80,12 @@ static inline void gate_pass(gate *at)
 {
 	atomic_fetch_add(&at->arrived, 1);
 	weft_park_wake(&at->arrived, WEFT_PARK_ALL);
+
+	weft_park_task_ *task = weft_park_running_;
+
+	weft_park_running_ = NULL;
 	must(weft_park_while(&at->open, 0, 0, guard()) == 0);
+	weft_park_running_ = task;
 }
 
 /* Waits until so many have come to the gate. */

@@ -90,12 +90,10 @@ static void sizes_out_of_bounds_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(weft_fiber_stacks_init_(&stacks, 0), -EINVAL);
-	assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_FIBER_STACK_BYTES_MIN_ - 1),
-			 -EINVAL);
-	assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_FIBER_STACK_BYTES_MAX_ + 1),
-			 -EINVAL);
+	assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_POOL_STACK_BYTES_MIN - 1), -EINVAL);
+	assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_POOL_STACK_BYTES_MAX + 1), -EINVAL);
 	assert_int_equal(weft_fiber_stacks_init_(&stacks, SIZE_MAX), -EINVAL);
-	for (size_t bytes = WEFT_FIBER_STACK_BYTES_MIN_; bytes <= WEFT_FIBER_STACK_BYTES_MAX_;
+	for (size_t bytes = WEFT_POOL_STACK_BYTES_MIN; bytes <= WEFT_POOL_STACK_BYTES_MAX;
 	     bytes = bytes * 3 + 1) {
 		weft_fiber_stack_ stack;
 
@@ -301,7 +299,7 @@ static void mapped_guards_are_bounded(void **state)
 	(void)state;
 	refuse_guards = true;
 	for (int again = 0; again < 2; again++) {
-		assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_FIBER_STACK_BYTES_MIN_), 0);
+		assert_int_equal(weft_fiber_stacks_init_(&stacks, WEFT_POOL_STACK_BYTES_MIN), 0);
 		protections = 0;
 		for (int i = 0; i < WEFT_FIBER_GUARDS_MAX_ + 100; i++) {
 			assert_int_equal(weft_fiber_stacks_take_(&stacks, &stack[i]), 0);

@@ -271,16 +271,15 @@ static int stand(weft_fork at, weft_worker_ *owner)
 	return 1;
 }
 
-/* What opens the gate when the owner sleeps: only then a second one is asleep. */
-static void *open_when_asleep(void *pool)
+/* What opens the gate when the owner's run is suspended. */
+static void *open_when_suspended(void *pool)
 {
 	weft_deadline deadline = guard();
 	weft_pool *of = pool;
 
 	for (;;) {
 		for (unsigned i = 0; i < of->workers; i++) {
-			if (atomic_load(&of->worker[i]->parker.state_) == 2 &&
-			    (atomic_load(&of->idle[0]) >> i & 1) == 0) {
+			if (atomic_load(&of->worker[i]->fibers.suspended) == 1) {
 				gate_open(&stolen);
 				return NULL;
 			}
@@ -323,7 +322,7 @@ static void call_is_stolen(void **state)
 	weft_pool_destroy(pool);
 }
 
-static void join_sleeps_until_the_thief_is_done(void **state)
+static void join_is_suspended_until_the_thief_is_done(void **state)
 {
 	weft_pool *pool = pool_of(2, 1);
 	pthread_t opener;
@@ -331,7 +330,7 @@ static void join_sleeps_until_the_thief_is_done(void **state)
 
 	(void)state;
 	memset((void *)&stolen, 0, sizeof(stolen));
-	assert_int_equal(pthread_create(&opener, NULL, open_when_asleep, pool), 0);
+	assert_int_equal(pthread_create(&opener, NULL, open_when_suspended, pool), 0);
 	assert_int_equal(meet_run(pool, &others, true), 0);
 	assert_int_equal(pthread_join(opener, NULL), 0);
 	assert_int_equal(others, 1);
@@ -520,7 +519,7 @@ int main(void)
 		cmocka_unit_test(arguments_and_results),
 		cmocka_unit_test(more_forks_than_can_be_stolen),
 		cmocka_unit_test(call_is_stolen),
-		cmocka_unit_test(join_sleeps_until_the_thief_is_done),
+		cmocka_unit_test(join_is_suspended_until_the_thief_is_done),
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
 		cmocka_unit_test(out_of_memory),

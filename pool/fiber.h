@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_POOL_FIBER_H
+#define WEFT_POOL_FIBER_H
+
+/*
+ * Private: how a worker gives a task that waits its stack, and goes on with another.
+ *
+ * A fiber is a stack on which the worker's loop runs, and above the loop at most one task. As long
+ * as tasks only run, a worker needs the one that it began with. When a task waits, the worker
+ * switches to another fiber, in which the loop goes on; the one that was left belongs to the task.
+ * Once that may go on, it is put on the worker's list of those that are ready. The loop, which then
+ * has no task above it, leaves its own fiber for the cache and switches to the task's. When the
+ * task ends it returns into the loop that had started it, and that one goes on. So no wait grows a
+ * stack, and whatever order tasks end in is as good as another.
+ *
+ * A fiber stays with its worker: what runs there may have the address of a thread-local variable,
+ * or of errno, in a register. Other threads that wake a task put its fiber on the list `woken`, and
+ * see to it that the worker is awake, as for tasks: the essay in worker.c holds for this list, too.
+ *
+ * A pool does not end while a task is suspended. Who wakes the last one may still be about to wake
+ * its worker when the pool has nothing to do any more: `wakers` counts those, and the worker does
+ * not end before them.
+ */
+
+#include <weft/lockfree/base.h>
+#include <weft/pool/context.h>
+#include <weft/pool/executor.h>
+#include <weft/sync/park_task.h>
+
+#include "fiber_stack.h"
+#include "timer_wheel.h"
+
+typedef struct weft_worker_ weft_worker_;
+typedef struct weft_fork_level_ weft_fork_level_;
+
+/* weft_fiber_.state, for who looks at a program from outside. */
+enum {
+	WEFT_FIBER_CACHED_, /* its loop waits to be of use */
+	WEFT_FIBER_RUNNING_,
+	WEFT_FIBER_WAITING_, /* it belongs to a task that waits */
+	WEFT_FIBER_READY_,   /* it belongs to a task that may go on */
+};
+
+/* Stands at the top of its own stack. */
+typedef struct weft_fiber_ {
+	weft_context context;
+	weft_park_task_ park;
+	weft_worker_ *worker;
+	const weft_task *task; /* above the loop, or NULL */
+	/* forkjoin.c: where the task stands in a run, or NULL. */
+	weft_fork_level_ *fork_level;
+	/* In the list that it is in. */
+	struct weft_fiber_ *next;
+	struct weft_fiber_ *previous;
+	weft_timer_ timer;
+	weft_fiber_stack_ stack; /* all NULL: the thread's own */
+	uint32_t state;
+} weft_fiber_;
+
+typedef struct weft_fiber_list_ {
+	weft_fiber_ *first;
+	weft_fiber_ *last;
+} weft_fiber_list_;
+
+/* A worker's fibers. */
+typedef struct weft_fibers_ {
+	weft_fiber_ *running;
+	weft_fiber_list_ ready;   /* they may go on */
+	weft_fiber_list_ yielded; /* they may go on, but others come first */
+	weft_fiber_list_ cached;  /* the last one used first */
+	unsigned cached_count;
+	bool yielded_turn;    /* one of those that have yielded is next */
+	weft_fiber_ *chosen;  /* the next to go on */
+	weft_task going_on;   /* stands for it, among the worker's tasks */
+	uint64_t looked_tick; /* the processor's counter at the last look at the clock */
+	weft_fiber_stacks_ stacks;
+	weft_fiber_ first; /* on the thread's own stack */
+	/* Tasks that have begun to wait and not gone on; for others to read. */
+	WEFT_ATOMIC(uint32_t) suspended;
+	weft_timer_wheel_ timers;
+	/* Written by whoever wakes a task: its fiber, newest first. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fiber_ *) woken;
+	WEFT_ATOMIC(uint32_t) wakers;
+} weft_fibers_;
+
+/* Before the worker's thread begins. Returns 0, or -EINVAL for a size of stacks out of bounds. */
+int weft_fibers_init_(weft_worker_ *worker, size_t stack_bytes);
+
+/* After it has ended, or when it has never begun. */
+void weft_fibers_fini_(weft_worker_ *worker);
+
+/* Of the worker's thread: it begins; it is about to end, and no task is left. */
+void weft_fibers_begin_(weft_worker_ *self);
+void weft_fibers_end_(weft_worker_ *self);
+
+/* Finds a suspended task that may go on. Returns what stands for it, or NULL. */
+weft_task *weft_fibers_find_(weft_worker_ *self);
+/* The same, of those who have yielded. */
+weft_task *weft_fibers_find_yielded_(weft_worker_ *self);
+
+/* Goes on with what was found. Returns when a task has waited and its worker goes on here. */
+void weft_fibers_go_on_(weft_worker_ *self);
+
+/* Whether some were woken by others. The last look before sleep. */
+bool weft_fibers_woken_(const weft_worker_ *self);
+
+/* When the worker must be awake for a deadline of a suspended task. */
+weft_deadline weft_fibers_deadline_(const weft_worker_ *self);
+
+/* Gives some of the stacks that nobody has needed lately back to the system. Returns whether there
+ * were any. */
+bool weft_fibers_trim_(weft_worker_ *self);
+
+/* Whether there may be something to find. */
+WEFT_INLINE bool weft_fibers_any_(const weft_fibers_ *fibers)
+{
+	/* relaxed: whoever finds it acquires it. */
+	return fibers->ready.first != NULL || fibers->timers.count != 0 ||
+	       atomic_load_explicit(&fibers->woken, memory_order_relaxed) != NULL;
+}
+
+#endif
