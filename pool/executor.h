@@ -10,9 +10,12 @@
  * When not to use it: for work of less than a few hundred nanoseconds a piece. Put more into one
  * task.
  *
- * A task may submit and wait. A worker that waits runs other tasks meanwhile, on its stack, above
- * the waiting one: what it waits for must not be a task further down that stack (-EDEADLK), nor
- * depend on one (that is not noticed). A worker that waits for a task of another pool sleeps.
+ * A task may submit, and may wait for whatever it likes: another task, a future, anything made of
+ * park. It is then suspended with the stack that it is on, and its worker takes another and runs
+ * other tasks; it goes on later on the same worker, with its errno and its rounding. (Without
+ * memory for a stack the worker sleeps with its task, and tries again each millisecond.) Tasks that
+ * wait for each other in a circle wait for ever, which is not noticed; one that waits for itself
+ * gets -EDEADLK. A task takes its worker along into system calls that block.
  *
  *     operation            threads        progress                   sleeps  allocates
  *     weft_spawn           any            lock-free but the kernel   no      yes
@@ -21,6 +24,7 @@
  *     weft_task_wait       any            blocking                   yes     no
  *     weft_task_cancel     any            lock-free                  no      no
  *     weft_task_is_done    any            wait-free                  no      no
+ *     weft_task_yield      any            lock-free                  no      no
  *
  * (The kernel is entered when a sleeping worker must be woken.)
  * (*) A worker's deque doubles when it is full; without memory for that the task is kept all the
@@ -82,9 +86,9 @@ WEFT_API int weft_task_submit(weft_pool *pool, weft_task *task);
 /*
  * Waits until the task is done and belongs to the caller again.
  *
- * Threads: any. Progress: blocking; a worker of the task's pool runs other tasks meanwhile.
- * Returns 0 when it has run; -ECANCELED when it ended without running; -ETIMEDOUT; -EDEADLK on the
- * worker that is running this very task; -EINVAL when it was never submitted, or when the
+ * Threads: any. Progress: blocking; a task is suspended, and its worker runs others meanwhile.
+ * Returns 0 when it has run; -ECANCELED when it ended without running; -ETIMEDOUT; -EDEADLK in this
+ * very task; -EINVAL when it was never submitted, or when the
  * submission that it waited for was refused.
  */
 WEFT_API int weft_task_wait(weft_task *task, weft_deadline deadline);

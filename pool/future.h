@@ -56,10 +56,10 @@ WEFT_API int weft_submit(weft_pool *pool, weft_function function, void *argument
 /*
  * Waits until the future has ended.
  *
- * Threads: any. Progress: blocking; a worker of the future's pool runs other tasks meanwhile (see
+ * Threads: any. Progress: blocking; a task is suspended, and its worker runs others meanwhile (see
  * executor.h).
- * Returns 0 when it has ended, in whatever way; -ETIMEDOUT; -EDEADLK on the worker that is running
- * this very future's function; -EINVAL when future is NULL.
+ * Returns 0 when it has ended, in whatever way; -ETIMEDOUT; -EDEADLK in this very future's
+ * function; -EINVAL when future is NULL.
  */
 WEFT_API int weft_future_wait(weft_future *future, weft_deadline deadline);
 

@@ -16,6 +16,8 @@
  * while it sleeps a worker holds nothing; a task that runs for long says weft_reclaim_quiescent.
  * What was retired is freed by workers that have nothing else to do.
  *
+ * A task that waits is suspended, and its worker runs others; see executor.h.
+ *
  * When not to use it: for work that blocks in the kernel for long (it holds a worker; give it
  * threads of its own), or for a single background thread.
  *
@@ -101,7 +103,8 @@ typedef struct weft_pool_statistics {
 typedef enum weft_shutdown {
 	/* Run everything that was accepted, and what those tasks submit. */
 	WEFT_SHUTDOWN_DRAIN,
-	/* Let running tasks return; everything else ends with -ECANCELED. */
+	/* Let tasks return that have begun, also those that are suspended, whose waits end as they
+	 * would have; everything else ends with -ECANCELED. */
 	WEFT_SHUTDOWN_ABORT
 } weft_shutdown;
 

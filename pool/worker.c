@@ -77,7 +77,7 @@ static bool claim_idle(weft_pool *pool, unsigned index)
 {
 	uint64_t bit = (uint64_t)1 << (index % 64);
 
-	/* S1 seq_cst, pairs with S2, S3: in the order of the essay. */
+	/* S1 seq_cst, pairs with S2, S3, S10: in the order of the essay. */
 	return (atomic_fetch_and_explicit(&pool->idle[index / 64], ~bit, memory_order_seq_cst) &
 		bit) != 0;
 }
@@ -393,7 +393,7 @@ static void doze(weft_worker_ *self)
 	weft_pool *pool = self->pool;
 	uint64_t bit = (uint64_t)1 << (self->index % 64);
 
-	/* S3 seq_cst, pairs with S1, S2: in the order of the essay; and before S8. */
+	/* S3 seq_cst, pairs with S1, S2, S10: in the order of the essay; and before S8. */
 	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
 	weft_forkjoin_ask_all_(self);
 	/* S8 seq_cst, pairs with S4, S7, S9: in the order of the essay. */

@@ -3,7 +3,8 @@
 #define WEFT_SYNC_PARK_H
 
 /*
- * The one place of weft where a thread sleeps. Two forms:
+ * The one place of weft where a thread sleeps, and where a task of a pool is suspended so that its
+ * worker can do something else. Both wait by the same calls. Two forms:
  *
  *   - a weft_parker belongs to one waiter and holds one token: unpark puts the token there, park
  *     takes it and sleeps until there is one. Who knows the waiter wakes it.
@@ -16,6 +17,7 @@
  * Both spin for a budget before they sleep: on the virtual machines of today a sleeper is 20
  * microseconds away and waking it takes 8 from the waker, while a spinner is 0.1 away. Spinning is
  * for waits that are expected to be short, on a machine with a second CPU; 0 is "sleep at once".
+ * A task does not spin: suspending it takes less time than that.
  *
  * Source: the one-token parker is that of java.util.concurrent (Doug Lea) and Rust's standard
  * library; sleeping on a word is the futex (Franke, Russell, Kirkwood, 2002).
@@ -70,9 +72,11 @@ WEFT_API int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value,
 			     weft_deadline deadline);
 
 /*
- * Wakes up to `count` threads (WEFT_PARK_ALL for all) that sleep in weft_park_while on the word.
+ * Wakes up to `count` (WEFT_PARK_ALL for all) that wait in weft_park_while on the word: tasks, the
+ * first one first, and then threads.
  * The word's memory may be gone: it is not read.
- * Threads: any. Progress: one system call.
+ * Threads: any. Progress: one system call, if there are not as many tasks; and a short lock, if
+ * tasks wait.
  */
 WEFT_API void weft_park_wake(const WEFT_ATOMIC(uint32_t) * word, int32_t count);
 
