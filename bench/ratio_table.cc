@@ -87,6 +87,9 @@ void ratio_table::ReportRuns(const std::vector<Run> &runs)
 {
 	std::vector<Run> named = runs;
 
+	std::erase_if(named, [](const Run &run) {
+		return run.error_occurred && run.error_message == interruption;
+	});
 	for (Run &run : named) {
 		/* How it was measured is the same for all, and not a part of the name. */
 		run.run_name.iterations.clear();
@@ -107,6 +110,20 @@ void ratio_table::ReportRuns(const std::vector<Run> &runs)
 		json_.ReportRuns(named);
 		json_file_.flush();
 	}
+}
+
+void ratio_table::keep_noise(double loop_ns)
+{
+	Run run;
+
+	if (!json_file_.is_open())
+		return;
+	run.run_name.function_name = "machine/loop/all_places";
+	run.report_label = "noise time";
+	run.iterations = 1;
+	run.time_unit = benchmark::kNanosecond;
+	run.real_accumulated_time = run.cpu_accumulated_time = loop_ns * 1e-9;
+	json_.ReportRuns({run});
 }
 
 double ratio_table::median(const group &group, const variant &variant, figure wanted) const

@@ -19,6 +19,9 @@
 namespace bench
 {
 
+/* The error of a benchmark that was not run any more: nothing is wrong, there is just no figure. */
+constexpr const char *interruption = "interrupted";
+
 class ratio_table : public benchmark::BenchmarkReporter
 {
       public:
@@ -26,6 +29,9 @@ class ratio_table : public benchmark::BenchmarkReporter
 	bool open_json(const std::string &name);
 	/* Writes its end. Returns whether all of it could be written. */
 	bool close_json();
+
+	/* Keeps a time of loop_ns() in the JSON, for the report. */
+	void keep_noise(double loop_ns);
 
 	void print_head() const;
 	/* The rows of a group that has been measured. */

@@ -11,30 +11,35 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <regex>
 #include <sstream>
 #include <string>
-#include <sys/utsname.h>
+#include <unistd.h>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 #include <weft/lockfree/counter.h>
 
 #include "harness.h"
+#include "machine.h"
 #include "peer/peer_list.h"
+#include "progress.h"
 #include "ratio_table.h"
 #include "registry.h"
+#include "report_call.h"
 
 namespace
 {
 
 constexpr int failed = 1;
 constexpr int misused = 2;
+constexpr int interrupted = 130;
 
 struct arguments {
 	std::vector<std::string> filters;
 	std::string json;
+	std::string html;
+	std::string from;
 	unsigned run_ms = 0;      /* 0: not given */
 	unsigned repetitions = 0; /* 0: not given */
 	bool is_short = false;
@@ -52,13 +57,17 @@ const char usage[] =
 	"  --short            less time for each measurement: the whole suite in a minute\n"
 	"  --peers            also the libraries that this program was built to compare with\n"
 	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
+	"  --html FILE        a report with pictures, in one file\n"
+	"  --from FILE        measure nothing: the report of this earlier JSON\n"
 	"  --run-ms N         length of one measurement in milliseconds\n"
 	"  --repetitions N    measurements of each benchmark, of which the median counts\n"
 	"  --list             print the names of the benchmarks and run none\n"
 	"\n"
+	"Ctrl-C ends it after the measurement it is in, and keeps what it has; a second one at "
+	"once.\n"
 	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be written; 2 "
 	"when\n"
-	"the arguments are wrong or the filters match nothing.\n";
+	"the arguments are wrong or the filters match nothing; 130 after Ctrl-C.\n";
 
 /* A number from 1 to 100000, or 0. */
 unsigned parse_count(const char *text)
@@ -78,6 +87,10 @@ bool parse_value(const std::string &option, const char *next, arguments &argumen
 		return false;
 	if (option == "--json")
 		return !(arguments.json = next).empty();
+	if (option == "--html")
+		return !(arguments.html = next).empty();
+	if (option == "--from")
+		return !(arguments.from = next).empty();
 	if (option == "--run-ms")
 		return (arguments.run_ms = parse_count(next)) != 0;
 	if (option == "--repetitions")
@@ -154,6 +167,11 @@ void apply_filters(const std::vector<std::string> &filters)
 void measure(benchmark::State &state, const bench::variant &variant)
 {
 	for ([[maybe_unused]] auto iteration : state) {
+		if (bench::progress::interrupted()) {
+			state.SkipWithError(bench::interruption);
+			break;
+		}
+
 		bench::result result;
 		std::string wrong;
 
@@ -191,8 +209,15 @@ const char *name_of(bench::role role)
 	}
 }
 
+/* What a benchmark is to the comparison, and how its figure is shown: for the report. */
+std::string label_of(const bench::group &group, const bench::variant &variant)
+{
+	return std::string(name_of(variant.role)) +
+	       (group.unit == bench::unit::rate ? " rate" : " time");
+}
+
 /* Hands the benchmarks to Google Benchmark, which interleaves the repetitions within a group. */
-void register_all()
+void register_all(bench::progress &progress)
 {
 	std::string repetitions =
 		"--benchmark_repetitions=" + std::to_string(bench::current_settings().repetitions);
@@ -206,30 +231,14 @@ void register_all()
 	for (const bench::group &group : bench::groups())
 		for (const bench::variant &variant : group.variants)
 			benchmark::RegisterBenchmark((group.name() + "/" + variant.name).c_str(),
-						     [&variant](benchmark::State &state) {
-							     state.SetLabel(name_of(variant.role));
+						     [&](benchmark::State &state) {
+							     state.SetLabel(
+								     label_of(group, variant));
 							     measure(state, variant);
+							     progress.step();
 						     })
 				->Iterations(1)
 				->UseManualTime();
-}
-
-std::string cpu_model()
-{
-	std::ifstream cpuinfo("/proc/cpuinfo");
-	std::string line;
-
-	while (std::getline(cpuinfo, line))
-		if (line.starts_with("model name") && line.find(": ") != std::string::npos)
-			return line.substr(line.find(": ") + 2);
-	return "unknown CPU";
-}
-
-std::string kernel()
-{
-	utsname name;
-
-	return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release : "unknown";
 }
 
 /* Prints words that may be many, in lines as wide as the table. */
@@ -274,8 +283,8 @@ void describe(const arguments &arguments)
 	const char *additions = weft_counter_is_restartable() ? "restartable" : "atomic";
 
 	benchmark::AddCustomContext("weft", weft_version());
-	benchmark::AddCustomContext("cpu", cpu_model());
-	benchmark::AddCustomContext("kernel", kernel());
+	benchmark::AddCustomContext("cpu", bench::cpu_model());
+	benchmark::AddCustomContext("kernel", bench::kernel());
 	benchmark::AddCustomContext("compiler", WEFT_BENCH_COMPILER);
 	benchmark::AddCustomContext("flags", WEFT_BENCH_FLAGS);
 	benchmark::AddCustomContext("plan", placement.description());
@@ -283,9 +292,17 @@ void describe(const arguments &arguments)
 	benchmark::AddCustomContext("percent_taken_by_others", std::to_string(taken_percent));
 	benchmark::AddCustomContext("counter_additions", additions);
 	benchmark::AddCustomContext("peers", arguments.peers ? bench::peers() : "not asked for");
+	benchmark::AddCustomContext("governor", bench::governor());
+	benchmark::AddCustomContext("cpus", std::to_string(placement.places()));
+	benchmark::AddCustomContext("pus", bench::processing_units());
+	benchmark::AddCustomContext("measurement",
+				    std::to_string(settings.repetitions) + " times, " +
+					    std::to_string(settings.run_ms) + " ms each");
+	if (!arguments.html.empty())
+		benchmark::AddCustomContext("core_to_core_ns", bench::core_to_core_ns());
 
-	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), cpu_model().c_str(),
-		    kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
+	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), bench::cpu_model().c_str(),
+		    bench::kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
 	std::printf(
 		"medians of %u measurements of %u ms, interleaved; ratio: how many times weft is "
 		"better\n",
@@ -295,35 +312,91 @@ void describe(const arguments &arguments)
 	warn(taken_percent);
 }
 
-int run(const arguments &arguments)
+/* A file for the results that are wanted for the report only. Throws. */
+std::string temporary_file()
 {
+	const char *folder = std::getenv("TMPDIR");
+	std::string name = std::string(folder == nullptr ? "/tmp" : folder) + "/weft-bench-XXXXXX";
+	int file = mkstemp(name.data());
+
+	if (file < 0)
+		throw std::runtime_error("no temporary file " + name + ": " + std::strerror(errno));
+	close(file);
+	return name;
+}
+
+/* Measures all that is registered. Returns the exit status. */
+int measure_all(const arguments &arguments, const std::string &json)
+{
+	size_t count = 0;
+
+	for (const bench::group &group : bench::groups())
+		count += group.variants.size();
+
+	bench::progress progress(count * bench::current_settings().repetitions);
 	bench::ratio_table table;
 
-	if (!table.open_json(arguments.json)) {
-		std::fprintf(stderr, "weft bench: cannot write %s: %s\n", arguments.json.c_str(),
+	if (!table.open_json(json)) {
+		std::fprintf(stderr, "weft bench: cannot write %s: %s\n", json.c_str(),
 			     std::strerror(errno));
 		return failed;
 	}
-	register_all();
+	register_all(progress);
 	describe(arguments);
 	table.print_head();
 	for (const bench::group &group : bench::groups()) {
+		if (bench::progress::interrupted())
+			break;
+		progress.begin(group.name());
 		benchmark::RunSpecifiedBenchmarks(&table, nullptr, "^" + group.name() + "/");
+		table.keep_noise(bench::loop_ns());
+		progress.hide();
 		table.print(group);
 	}
 
-	int status = 0;
+	int status = bench::progress::interrupted() ? interrupted : 0;
 
 	for (const std::string &failure : table.failures()) {
 		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
 		status = failed;
 	}
 	if (!table.close_json()) {
-		std::fprintf(stderr, "weft bench: cannot write all of %s\n",
-			     arguments.json.c_str());
+		std::fprintf(stderr, "weft bench: cannot write all of %s\n", json.c_str());
 		status = failed;
 	}
 	return status;
+}
+
+/* Makes the report that is asked for. Returns the exit status. */
+int report(const arguments &arguments, const std::string &json)
+{
+	std::vector<std::string> words;
+
+	if (!json.empty())
+		words.push_back(json);
+	words.insert(words.end(), {"--html", arguments.html});
+	return bench::call_report(words) == 0 ? 0 : failed;
+}
+
+int run(const arguments &arguments)
+{
+	if (arguments.html.empty())
+		return measure_all(arguments, arguments.json);
+
+	/* Before anything is measured: could it be written? */
+	int status = report(arguments, "");
+
+	if (status != 0)
+		return status;
+
+	std::string json = arguments.json.empty() ? temporary_file() : arguments.json;
+	int reported;
+
+	status = measure_all(arguments, json);
+	reported = report(arguments, json);
+	if (arguments.json.empty())
+		unlink(json.c_str());
+	return status != 0 ? status : reported;
 }
 
 int list()
@@ -345,6 +418,12 @@ try {
 	if (arguments.help) {
 		std::fputs(usage, stdout);
 		return 0;
+	}
+	if (!arguments.from.empty()) {
+		if (!arguments.html.empty())
+			return report(arguments, arguments.from);
+		std::fputs("weft bench: --from is for a report: --html FILE\n", stderr);
+		return misused;
 	}
 	bench::current_settings() = settings_of(arguments);
 	bench::add_mpmc_queue();

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "progress.h"
+
+#include <csignal>
+#include <cstdio>
+#include <unistd.h>
+
+#include "harness.h"
+
+namespace bench
+{
+
+namespace
+{
+
+constexpr int width = 30;
+
+volatile std::sig_atomic_t interrupts = 0;
+
+void on_interrupt(int)
+{
+	interrupts = 1;
+	/* The next one ends the program. */
+	std::signal(SIGINT, SIG_DFL);
+}
+
+} // namespace
+
+progress::progress(size_t measurements)
+    : terminal_(isatty(STDERR_FILENO) == 1), all_(measurements), start_ns_(now_ns())
+{
+	std::signal(SIGINT, on_interrupt);
+}
+
+progress::~progress()
+{
+	hide();
+	std::signal(SIGINT, SIG_DFL);
+}
+
+bool progress::interrupted()
+{
+	return interrupts != 0;
+}
+
+void progress::step()
+{
+	made_++;
+	show();
+}
+
+void progress::begin(const std::string &name)
+{
+	name_ = name;
+	show();
+}
+
+void progress::hide()
+{
+	if (terminal_)
+		std::fputs("\r\033[K", stderr);
+}
+
+void progress::show() const
+{
+	if (!terminal_)
+		return;
+
+	double part = all_ == 0 ? 1 : static_cast<double>(made_) / static_cast<double>(all_);
+	int full = static_cast<int>(part * width);
+	/* Of the first few measurements nothing can be said yet. */
+	double left_s = made_ < 5 ? 0 : (now_ns() - start_ns_) * 1e-9 * (1 - part) / part;
+	auto seconds = static_cast<unsigned>(left_s + 0.5);
+
+	std::fprintf(stderr, "\r\033[K[%.*s%*s] %3d %%", full, "##############################",
+		     width - full, "", static_cast<int>(100 * part));
+	if (left_s > 0)
+		std::fprintf(stderr, " %u:%02u left", seconds / 60, seconds % 60);
+	std::fprintf(stderr, "  %s", name_.c_str());
+	std::fflush(stderr);
+}
+
+} // namespace bench

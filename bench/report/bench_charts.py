@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures of the report, drawn by matplotlib as SVG that stands in the page. The page's style
+sheet gives the colours, so that they follow light and dark."""
+import io
+import itertools
+import math
+import re
+
+import matplotlib
+matplotlib.use('svg')
+from matplotlib import pyplot  # noqa: E402
+
+# Drawn in these, shown in the style sheet's: var(--ink) and so on.
+INK, FAINT, PAPER = '#010203', '#010204', '#010205'
+ROLE_COLOURS = {'weft': '#010206', 'baseline': '#010207', 'peer': '#010208', 'floor': '#010209'}
+VARIABLES = {INK: 'ink', FAINT: 'faint', PAPER: 'paper',
+             **{colour: role for role, colour in ROLE_COLOURS.items()}}
+# The role is told by more than its colour.
+ROLE_HATCHES = {'weft': '', 'baseline': '///', 'peer': '...', 'floor': 'xxx'}
+ROLE_LINES = {'weft': '-', 'baseline': '--', 'peer': ':', 'floor': '-.'}
+MARKERS = 'osD^vP*Xh<>'
+LINEAR_SPAN = 40  # times: of more the shorter bars would not be seen
+WIDTH = 7.2  # inches of 72 pixels; the page scales it
+
+pyplot.rcParams.update({
+    'svg.fonttype': 'none', 'svg.hashsalt': 'weft', 'font.family': 'sans-serif', 'font.size': 9,
+    'text.color': INK, 'axes.labelcolor': INK, 'axes.edgecolor': FAINT, 'xtick.color': INK,
+    'ytick.color': INK, 'axes.facecolor': 'none', 'figure.facecolor': 'none',
+    'grid.color': FAINT, 'grid.linewidth': 0.5, 'hatch.linewidth': 0.6, 'legend.frameon': False,
+    'axes.spines.top': False, 'axes.spines.right': False, 'legend.fontsize': 8,
+})
+
+serial = itertools.count(1)
+
+
+def finish(figure, description):
+    """The picture as a part of the page. Its names are made unique in the page."""
+    out = io.StringIO()
+    figure.savefig(out, format='svg', bbox_inches='tight', metadata={'Date': None})
+    pyplot.close(figure)
+    svg = out.getvalue()
+    svg = svg[svg.index('<svg'):]
+    svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
+    prefix = f'c{next(serial)}-'
+    svg = re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[1] + prefix, svg)
+    # The size is the page's to say; the view box keeps the shape.
+    width = float(re.search(r' width="([\d.]+)pt"', svg)[1])
+    svg = re.sub(r' (width|height)="[\d.]+pt"', '', svg, count=2)
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(colour, f'var(--{variable})')
+    described = description.replace('&', '&amp;').replace('<', '&lt;').replace('"', '&quot;')
+    return svg.replace('<svg', f'<svg role="img" aria-label="{described}" '
+                               f'style="max-width:{width * 1.25:.0f}px"', 1)
+
+
+def figure_of(ns, unit):
+    """What is shown of a time: itself, or millions in a second."""
+    return 1e3 / ns if unit == 'rate' else ns
+
+
+def text_of(ns, unit):
+    if unit == 'rate':
+        return f'{1e3 / ns:.3g} M/s' if 1e3 / ns < 1000 else f'{1e3 / ns:.0f} M/s'
+    return f'{ns:.3g} ns' if ns < 999.5 else f'{ns / 1e3:.3g} us' if ns < 999.5e3 \
+        else f'{ns / 1e6:.3g} ms'
+
+
+def readable(name):
+    return name.replace('_', ' ')
+
+
+def bars(structure, groups):
+    """Each scenario's variants, best first, with the range of p10 to p90."""
+    heights = [len(group.variants) + 1.6 for group in groups]
+    figure, axes = pyplot.subplots(len(groups), 1, figsize=(WIDTH, 0.23 * sum(heights) + 0.3),
+                                   squeeze=False, gridspec_kw={'height_ratios': heights})
+    for axis, group in zip(axes[:, 0], groups):
+        variants = sorted(group.variants, key=lambda variant: variant.median)
+        for place, variant in enumerate(variants):
+            value = figure_of(variant.median, group.unit)
+            ends = [figure_of(variant.part(part), group.unit) for part in (0.1, 0.9)]
+            axis.barh(place, value, color=ROLE_COLOURS[variant.role], height=0.72,
+                      hatch=ROLE_HATCHES[variant.role], edgecolor=PAPER,
+                      xerr=[[max(0, value - min(ends))], [max(0, max(ends) - value)]],
+                      error_kw={'ecolor': INK, 'elinewidth': 1, 'capsize': 2})
+            axis.text(1.01, place, text_of(variant.median, group.unit), va='center', fontsize=8,
+                      transform=axis.get_yaxis_transform())
+        axis.set_yticks(range(len(variants)), [readable(variant.name) for variant in variants],
+                        fontsize=8)
+        title = readable(group.scenario) + (': million a second, more is better'
+                                            if group.unit == 'rate'
+                                            else ': nanoseconds, less is better')
+        if variants[-1].median > LINEAR_SPAN * variants[0].median:
+            axis.set_xscale('log')
+            title += ' (logarithmic)'
+        axis.set_title(title, loc='left', fontsize=9)
+        axis.invert_yaxis()
+        axis.grid(axis='x')
+        axis.set_axisbelow(True)
+        axis.tick_params(axis='y', length=0)
+    figure.tight_layout()
+    return finish(figure, f'{structure}: medians of all variants in each scenario')
+
+
+def threads_of(scenario):
+    """How many threads a scenario of a scaling series has, and what else its name says."""
+    pairs = re.fullmatch(r'(\d+)P(\d+)C(.*)', scenario)
+    if pairs:
+        return int(pairs[1]) + int(pairs[2]), pairs[3]
+    threads = re.fullmatch(r'(\d+)_(threads?|workers?|thieves|thief)(.*)', scenario)
+    return (int(threads[1]), threads[3]) if threads else None
+
+
+def series_of(groups):
+    """The scenarios that differ in the number of threads only; at least three of them."""
+    series = {}
+    for group in groups:
+        found = threads_of(group.scenario)
+        if found:
+            series.setdefault((found[1], group.unit), []).append((found[0], group))
+    return [sorted(points, key=lambda point: point[0]) for points in series.values()
+            if len({threads for threads, _ in points}) >= 3]
+
+
+def scaling(structure, points, places):
+    """The rate over the number of threads, and what ideal scaling would give up to the number of
+    cores and hold from there."""
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 3.4))
+    names = []
+    for _, group in points:
+        names += [variant.name for variant in group.variants if variant.name not in names]
+    at = [threads for threads, _ in points]
+    ideal = None
+    for number, name in enumerate(names):
+        line = {}
+        for threads, group in points:
+            variant = next((one for one in group.variants if one.name == name), None)
+            if variant:
+                line[threads] = 1e3 / variant.median
+                role = variant.role
+        axis.plot(line.keys(), line.values(), ROLE_LINES[role], color=ROLE_COLOURS[role],
+                  marker=MARKERS[number % len(MARKERS)], markersize=5, label=readable(name),
+                  linewidth=2 if role == 'weft' else 1.2)
+        if role == 'weft' and ideal is None and at[0] in line:
+            ideal = [line[at[0]] * min(max(threads, at[0]), max(places, at[0])) / at[0]
+                     for threads in at]
+    if ideal:
+        axis.plot(at, ideal, color=FAINT, linewidth=1, label='ideal')
+    axis.set_xscale('log', base=2)
+    axis.set_xticks(at, [readable(group.scenario) for _, group in points], fontsize=8)
+    axis.minorticks_off()
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel('million a second')
+    axis.grid()
+    axis.legend(loc='upper left', bbox_to_anchor=(1.01, 1.02))
+    return finish(figure, f'{structure}: rate over threads')
+
+
+def latencies(groups):
+    """p50 and p99 of single operations, on a logarithmic scale."""
+    rows = [(group, variant) for group in groups for variant in
+            sorted(group.variants, key=lambda variant: variant.median) if variant.p99]
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 0.22 * len(rows) + 0.9))
+    for place, (_, variant) in enumerate(rows):
+        colour = ROLE_COLOURS[variant.role]
+        axis.plot([variant.median, variant.p99], [place, place], ROLE_LINES[variant.role],
+                  color=colour, linewidth=1.5)
+        axis.plot(variant.median, place, 'o', color=colour, markersize=5)
+        axis.plot(variant.p99, place, '|', color=colour, markersize=10, markeredgewidth=2)
+    axis.set_xscale('log')
+    axis.set_yticks(range(len(rows)), [f'{group.structure} {readable(group.scenario)}: '
+                                       f'{readable(variant.name)}' for group, variant in rows],
+                    fontsize=8)
+    axis.invert_yaxis()
+    axis.grid(axis='x')
+    axis.set_xlabel('nanoseconds: ● p50, | p99; less is better')
+    return finish(figure, 'p50 and p99 of single operations')
+
+
+def scoreboard(rooms):
+    """For each structure a row; a mark for each scenario, at how many times weft is better."""
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 0.3 * len(rooms) + 0.9))
+    shown = (('baseline', 'o', -0.14, 'than the best mutex variant'),
+             ('peer', 'D', 0.14, 'than the best peer'))
+    for role, marker, shift, label in shown:
+        marks = [(ratio, row + shift) for row, groups in enumerate(rooms.values())
+                 for ratio in (group.ratio(role) for group in groups) if ratio]
+        if marks:
+            axis.plot(*zip(*marks), marker, color=ROLE_COLOURS[role], markersize=5, alpha=0.8,
+                      label=f'times better {label}', linestyle='none')
+    axis.axvline(1, color=INK, linewidth=1)
+    axis.set_xscale('log')
+    low, high = axis.get_xlim()
+    axis.set_xticks([tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000)
+                     if low <= tick <= high])
+    axis.xaxis.set_major_formatter(lambda value, _: f'{value:g}x')
+    axis.minorticks_off()
+    axis.set_yticks(range(len(rooms)), [readable(structure) for structure in rooms])
+    axis.set_ylim(len(rooms) - 0.5, -0.5)
+    axis.grid()
+    axis.legend(loc='lower left', bbox_to_anchor=(0, 1.0), ncol=2)
+    return finish(figure, 'how many times weft is better, by structure and scenario')
+
+
+def heat_map(cpus, rows):
+    """Nanoseconds for a round trip of a cache line between each two CPUs."""
+    size = min(WIDTH, 1.6 + 0.45 * len(cpus))
+    figure, axis = pyplot.subplots(figsize=(size, size * 0.85))
+    cells = [[math.nan if value == 0 else value for value in row] for row in rows]
+    image = axis.imshow(cells, cmap='cividis_r')
+    axis.set_xticks(range(len(cpus)), cpus)
+    axis.set_yticks(range(len(cpus)), cpus)
+    axis.set_xlabel('CPU')
+    axis.set_ylabel('CPU')
+    if len(cpus) <= 16:
+        for y, row in enumerate(rows):
+            for x, value in enumerate(row):
+                if value:
+                    axis.text(x, y, f'{value:.0f}', ha='center', va='center', fontsize=8,
+                              bbox={'facecolor': PAPER, 'edgecolor': 'none', 'pad': 1})
+    bar = figure.colorbar(image, shrink=0.8)
+    bar.set_label('ns')
+    bar.outline.set_visible(False)
+    return finish(figure, 'cache line round trips between CPUs')
+
+
+def means(rooms, role):
+    """The geometric mean, least and greatest ratio of each structure to this role."""
+    board = {}
+    for structure, groups in rooms.items():
+        ratios = [ratio for ratio in (group.ratio(role) for group in groups) if ratio]
+        if ratios:
+            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+            board[structure] = (mean, min(ratios), max(ratios))
+    return board

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a run as one page of HTML, which fetches nothing and runs no script."""
+import html
+import pathlib
+import re
+
+import bench_charts as charts
+
+LEGEND = (('weft', 'weft'), ('baseline', 'the best one writes without it: a mutex, mostly'),
+          ('peer', 'another library'), ('floor', 'what the machine allows'))
+# What is said of the machine, and how it is called in the results.
+FACTS = (('cpu', 'processor'), ('cpus', 'CPUs'), ('governor', 'frequency governor'),
+         ('kernel', 'kernel'), ('compiler', 'compiler'), ('flags', 'flags'), ('weft', 'weft'),
+         ('plan', 'threads'), ('pinned', 'pinned'), ('counter_additions', 'counters add'),
+         ('measurement', 'measured'), ('peers', 'peers'))
+NOISE_LIMIT = 0.05
+
+
+def text(value):
+    return html.escape(str(value))
+
+
+def table(head, rows, numbers=(), classes=()):
+    """A table of texts that are HTML already; `numbers` are the columns of numbers."""
+    def cell(tag, column, value):
+        return f'<{tag}{" class=number" if column in numbers else ""}>{value}</{tag}>'
+
+    lines = ['<div class="wide"><table>', '<tr>' + ''.join(
+        cell('th', column, value) for column, value in enumerate(head)) + '</tr>']
+    for number, row in enumerate(rows):
+        kind = f' class="{classes[number]}"' if classes else ''
+        lines.append(f'<tr{kind}>' + ''.join(
+            cell('td', column, value) for column, value in enumerate(row)) + '</tr>')
+    return '\n'.join([*lines, '</table></div>'])
+
+
+def topology_picture(pus):
+    """Boxes in boxes: packages, nodes, caches, cores and their CPUs."""
+    levels = ('package', 'node', 'cache', 'core')
+
+    def boxes(of_these, depth):
+        if depth == len(levels):
+            return ''.join(f'<span class="box">CPU {pu["cpu"]}</span>' for pu in of_these)
+        level, parts = levels[depth], {}
+        for pu in of_these:
+            parts.setdefault(pu[level], []).append(pu)
+        return ''.join(f'<div class="box">{level} {number}<br>{boxes(part, depth + 1)}</div>'
+                       for number, part in parts.items())
+
+    return boxes(pus, 0)
+
+
+def doubts(results):
+    """What makes the figures worth less, a sentence each."""
+    context, said = results.context, []
+    if not results.complete:
+        said.append('The run did not come to its end: this is what it had measured.')
+    for name, wrong in results.errors:
+        said.append(f'{name} gave a wrong result and has no figure: {wrong}.')
+    if context.get('pinned', 'yes') != 'yes':
+        said.append(f'Threads were not pinned ({context["pinned"]}): the figures vary more.')
+    if str(context.get('cpus', '2')) == '1':
+        said.append('There was one CPU: threads took turns, and nothing is said of several.')
+    taken = int(context.get('percent_taken_by_others', 0))
+    if taken > 10:
+        said.append(f'Others took {taken} % of the CPUs as it began: '
+                    'the figures are worth little.')
+    noise = results.noise()
+    if noise is not None and noise > NOISE_LIMIT:
+        said.append(f'The same loop took up to {noise:.0%} longer at one time than at another: '
+                    'the machine was not quiet.')
+    return said
+
+
+def machine(results):
+    context = results.context
+    facts = [(text(label), text(context[key])) for key, label in FACTS if context.get(key)]
+    noise = results.noise()
+    if noise is not None:
+        facts.append(('noise', f'a loop that takes the same time varied by {noise:.1%}'))
+    facts.append(('date', text(context.get('date', ''))))
+    pictures = ''
+    if context.get('pus'):
+        pictures += f'<h3>topology</h3>{topology_picture(context["pus"])}'
+    if context.get('core_to_core_ns'):
+        latency = context['core_to_core_ns']
+        pictures += '<h3>round trip of a cache line, ns</h3>' + \
+            charts.heat_map(latency['cpus'], latency['rows'])
+    return f'<div class="machine"><div>{table(["", ""], facts)}</div><div>{pictures}</div></div>'
+
+
+def ratio_text(ratio):
+    return '' if ratio is None else f'{ratio:.2f}x' if ratio < 10 else f'{ratio:.0f}x'
+
+
+def scoreboard(rooms):
+    against = [charts.means(rooms, role) for role in ('baseline', 'peer')]
+    rows = []
+    for structure in rooms:
+        row = [f'<a href="#{text(structure)}">{text(charts.readable(structure))}</a>']
+        for board in against:
+            mean, low, high = board.get(structure, (None, None, None))
+            row += [ratio_text(mean),
+                    '' if mean is None else f'{ratio_text(low)} to {ratio_text(high)}']
+        rows.append(row)
+    return charts.scoreboard(rooms) + table(
+        ['structure', 'than the best mutex variant', 'from to', 'than the best peer', 'from to'],
+        rows, numbers=(1, 2, 3, 4))
+
+
+def room(structure, groups, places):
+    parts = [charts.bars(structure, groups)]
+    for points in charts.series_of(groups):
+        parts.append(charts.scaling(structure, points, places))
+    return f'<section id="{text(structure)}"><h2>{text(charts.readable(structure))}</h2>' + \
+        '\n'.join(parts) + '</section>'
+
+
+def every_number(results):
+    rows, classes = [], []
+    for group in results.groups:
+        for variant in group.variants:
+            ratio = group.ratio(variant.role) if variant.role != 'weft' else None
+            name = f'{group.name}/{variant.name}'
+            command = f"weft bench '^{re.escape(name)}$'"
+            if variant.role == 'peer':
+                command += ' --peers'
+            rows.append([
+                text(name), variant.role, charts.text_of(variant.median, group.unit),
+                f'{charts.text_of(variant.part(0.1), group.unit)} to '
+                f'{charts.text_of(variant.part(0.9), group.unit)}',
+                '' if variant.p99 is None else charts.text_of(variant.p99, 'time'),
+                len(variant.times),
+                ratio_text(ratio) if variant is group.best(variant.role) else '',
+                f'<code>{text(command)}</code>'])
+            classes.append(variant.role)
+    return table(['benchmark', 'is', 'median', 'p10 to p90', 'p99', 'times', 'weft is better by',
+                  'measured again by'], rows, numbers=(2, 3, 4, 5, 6), classes=classes)
+
+
+def page(results, changes=None):
+    """All of it. `changes`: what a comparison with an earlier run has found, as HTML."""
+    rooms = results.structures()
+    places = int(results.context.get('cpus', 1))
+    style = pathlib.Path(__file__).with_name('bench_report.css').read_text(encoding='utf-8')
+    timed = [group for group in results.groups
+             if any(variant.p99 for variant in group.variants)]
+    links = [('machine', 'machine'), ('scoreboard', 'scoreboard')] + \
+        ([('changes', 'changes')] if changes else []) + \
+        [(structure, charts.readable(structure)) for structure in rooms] + \
+        ([('latency', 'latency')] if timed else []) + [('numbers', 'every number')]
+    legend = ''.join(f'<span><i style="background:var(--{role})"></i>{text(meaning)}</span>'
+                     for role, meaning in LEGEND)
+    parts = [
+        '<h1>weft bench</h1>',
+        '<p>Medians of repetitions that were interleaved; bars reach from p10 to p90.</p>',
+        f'<p class="legend">{legend}</p>',
+        '<nav>' + ' '.join(f'<a href="#{text(name)}">{text(label)}</a>'
+                          for name, label in links) + '</nav>',
+        *(f'<p class="notice">{text(doubt)}</p>' for doubt in doubts(results)),
+        f'<section id="machine"><h2>machine</h2>{machine(results)}</section>',
+        '<section id="scoreboard"><h2>how many times weft is better</h2>'
+        f'{scoreboard(rooms)}</section>',
+    ]
+    if changes:
+        parts.append(f'<section id="changes"><h2>changes</h2>{changes}</section>')
+    parts += [room(structure, groups, places) for structure, groups in rooms.items()]
+    if timed:
+        parts.append('<section id="latency"><h2>latency</h2>'
+                     f'{charts.latencies(timed)}</section>')
+    parts.append('<section id="numbers"><h2>every number</h2>'
+                 f'{every_number(results)}</section>')
+    return '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n' \
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n' \
+        f'<title>weft bench</title><style>\n{style}</style></head><body>\n' + \
+        '\n'.join(parts) + '\n</body></html>\n'
