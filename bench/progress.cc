@@ -29,13 +29,11 @@ void on_interrupt(int)
 progress::progress(size_t measurements)
     : terminal_(isatty(STDERR_FILENO) == 1), all_(measurements), start_ns_(now_ns())
 {
-	std::signal(SIGINT, on_interrupt);
 }
 
-progress::~progress()
+void progress::catch_interrupts()
 {
-	hide();
-	std::signal(SIGINT, SIG_DFL);
+	std::signal(SIGINT, on_interrupt);
 }
 
 bool progress::interrupted()

@@ -18,17 +18,15 @@ class progress
       public:
 	/* That many measurements there will be. */
 	explicit progress(size_t measurements);
-	~progress();
-	progress(const progress &) = delete;
-	progress &operator=(const progress &) = delete;
-
 	/* A measurement has been made. */
 	void step();
-	/* The group that comes next. */
+	/* The measurement that comes next. */
 	void begin(const std::string &name);
 	/* Takes the line away, for something that is printed. */
 	void hide();
 
+	/* From here on Ctrl-C is caught. */
+	static void catch_interrupts();
 	static bool interrupted();
 
       private:

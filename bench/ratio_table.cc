@@ -52,6 +52,31 @@ std::string short_name(const std::string &name)
 	return rest;
 }
 
+const char *name_of(role role)
+{
+	switch (role) {
+	case role::weft:
+		return "weft";
+	case role::baseline:
+		return "baseline";
+	case role::floor:
+		return "floor";
+	default:
+		return "peer";
+	}
+}
+
+/* What a benchmark is to the comparison, and how its figure is shown: for the report. */
+std::string label_of(const std::string &name)
+{
+	for (const group &group : groups())
+		for (const variant &variant : group.variants)
+			if (name_of(group, variant) == name)
+				return std::string(name_of(variant.role)) +
+				       (group.unit == unit::rate ? " rate" : " time");
+	return "";
+}
+
 } // namespace
 
 bool ratio_table::open_json(const std::string &name)
@@ -68,67 +93,61 @@ bool ratio_table::close_json()
 {
 	if (!json_file_.is_open())
 		return true;
-	if (json_begun_)
-		json_.Finalize();
+	json_.Finalize();
 	json_file_.close();
 	return json_file_.good();
 }
 
-bool ratio_table::ReportContext(const Context &context)
+void ratio_table::begin()
 {
-	/* There is one call for each group, but one context. */
-	if (json_file_.is_open() && !json_begun_)
-		json_.ReportContext(context);
-	json_begun_ = true;
-	return true;
+	if (json_file_.is_open())
+		json_.ReportContext(benchmark::BenchmarkReporter::Context());
 }
 
-void ratio_table::ReportRuns(const std::vector<Run> &runs)
+void ratio_table::write(const std::string &name, const std::string &label, double ns, double p99_ns,
+			const std::string &wrong)
 {
-	std::vector<Run> named = runs;
-
-	std::erase_if(named, [](const Run &run) {
-		return run.error_occurred && run.error_message == interruption;
-	});
-	for (Run &run : named) {
-		/* How it was measured is the same for all, and not a part of the name. */
-		run.run_name.iterations.clear();
-		run.run_name.time_type.clear();
-		if (run.run_type != Run::RT_Iteration)
-			continue;
-		if (run.error_occurred) {
-			failures_.push_back(run.run_name.str() + ": " + run.error_message);
-			continue;
-		}
-		figures &kept = measured_[run.run_name.str()];
-
-		kept.ns.push_back(run.GetAdjustedRealTime());
-		if (auto p99 = run.counters.find("p99_ns"); p99 != run.counters.end())
-			kept.p99_ns.push_back(p99->second);
-	}
-	if (json_file_.is_open()) {
-		json_.ReportRuns(named);
-		json_file_.flush();
-	}
-}
-
-void ratio_table::keep_noise(double loop_ns)
-{
-	Run run;
+	benchmark::BenchmarkReporter::Run run;
 
 	if (!json_file_.is_open())
 		return;
-	run.run_name.function_name = "machine/loop/all_places";
-	run.report_label = "noise time";
+	run.run_name.function_name = name;
+	run.report_label = label;
 	run.iterations = 1;
 	run.time_unit = benchmark::kNanosecond;
-	run.real_accumulated_time = run.cpu_accumulated_time = loop_ns * 1e-9;
+	run.real_accumulated_time = run.cpu_accumulated_time = ns * 1e-9;
+	run.error_occurred = !wrong.empty();
+	run.error_message = wrong;
+	if (p99_ns != 0)
+		run.counters["p99_ns"] = p99_ns;
 	json_.ReportRuns({run});
+	json_file_.flush();
+}
+
+void ratio_table::add(const std::string &name, double ns, double p99_ns)
+{
+	figures &kept = measured_[name];
+
+	kept.ns.push_back(ns);
+	if (p99_ns != 0)
+		kept.p99_ns.push_back(p99_ns);
+	write(name, label_of(name), ns, p99_ns, "");
+}
+
+void ratio_table::add_failure(const std::string &name, const std::string &what)
+{
+	failures_.push_back(name + ": " + what);
+	write(name, label_of(name), 0, 0, what);
+}
+
+void ratio_table::add_noise(double ns)
+{
+	write("machine/loop/all_places", "noise", ns, 0, "");
 }
 
 double ratio_table::median(const group &group, const variant &variant, figure wanted) const
 {
-	auto found = measured_.find(group.name() + "/" + variant.name);
+	auto found = measured_.find(name_of(group, variant));
 
 	if (found == measured_.end() || (found->second.*wanted).empty())
 		return 0;
@@ -155,12 +174,6 @@ ratio_table::contender ratio_table::best(const group &group, const std::vector<r
 			best = {variant.name, ns};
 	}
 	return best;
-}
-
-void ratio_table::print_head() const
-{
-	std::printf("\n%-31s%11s  %-26s%7s  %-15s%6s\n", "", "weft", "best baseline", "ratio",
-		    "peer or floor", "ratio");
 }
 
 void ratio_table::print_row(const group &group, const std::string &label, double ns,
@@ -194,18 +207,31 @@ void ratio_table::print_rows(const group &group, figure shown, const std::string
 		print_row(group, label, 0, baseline, other);
 }
 
-void ratio_table::print(const group &group)
+void ratio_table::print(const group &group) const
 {
 	const std::vector<role> all = {role::weft, role::baseline, role::floor, role::peer};
 
-	if (group.structure != last_structure_)
-		std::printf("%s\n", group.structure.c_str());
-	last_structure_ = group.structure;
+	if (best(group, all, &figures::ns).ns == 0)
+		return; /* interrupted before */
 	if (best(group, all, &figures::p99_ns).ns == 0) {
 		print_rows(group, &figures::ns, group.scenario);
 	} else {
 		print_rows(group, &figures::ns, group.scenario + " p50");
 		print_rows(group, &figures::p99_ns, group.scenario + " p99");
+	}
+}
+
+void ratio_table::print() const
+{
+	std::string last_structure;
+
+	std::printf("\n%-31s%11s  %-26s%7s  %-15s%6s\n", "", "weft", "best baseline", "ratio",
+		    "peer or floor", "ratio");
+	for (const group &group : groups()) {
+		if (group.structure != last_structure)
+			std::printf("%s\n", group.structure.c_str());
+		last_structure = group.structure;
+		print(group);
 	}
 	std::fflush(stdout);
 }

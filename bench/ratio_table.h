@@ -3,8 +3,8 @@
 #define WEFT_BENCH_RATIO_TABLE_H
 
 /*
- * Takes the results from Google Benchmark, keeps them as its JSON, and prints one row for each
- * figure of weft beside the best baseline and the best peer (or the machine's floor).
+ * Takes the results of the rounds, keeps them as Google Benchmark's JSON, and prints one row for
+ * each figure of weft beside the best baseline and the best peer (or the machine's floor).
  */
 
 #include <fstream>
@@ -19,10 +19,7 @@
 namespace bench
 {
 
-/* The error of a benchmark that was not run any more: nothing is wrong, there is just no figure. */
-constexpr const char *interruption = "interrupted";
-
-class ratio_table : public benchmark::BenchmarkReporter
+class ratio_table
 {
       public:
 	/* Opens the JSON file, unless the name is empty. Returns whether it could. */
@@ -30,21 +27,20 @@ class ratio_table : public benchmark::BenchmarkReporter
 	/* Writes its end. Returns whether all of it could be written. */
 	bool close_json();
 
-	/* Keeps a time of loop_ns() in the JSON, for the report. */
-	void keep_noise(double loop_ns);
+	/* Call it when the context is known: writes it. */
+	void begin();
+	void add(const std::string &name, double ns, double p99_ns);
+	void add_failure(const std::string &name, const std::string &what);
+	/* A time of loop_ns(), for the JSON. */
+	void add_noise(double ns);
 
-	void print_head() const;
-	/* The rows of a group that has been measured. */
-	void print(const group &group);
+	/* All rows of the table. */
+	void print() const;
 	/* What went wrong, a line each; the benchmarks have no figure. */
 	const std::vector<std::string> &failures() const
 	{
 		return failures_;
 	}
-
-	/* Called by Google Benchmark. */
-	bool ReportContext(const Context &context) override;
-	void ReportRuns(const std::vector<Run> &runs) override;
 
       private:
 	/* One value for each repetition. */
@@ -61,18 +57,19 @@ class ratio_table : public benchmark::BenchmarkReporter
 		double ns = 0; /* 0: there is none */
 	};
 
+	void write(const std::string &name, const std::string &label, double ns, double p99_ns,
+		   const std::string &wrong);
 	double median(const group &group, const variant &variant, figure wanted) const;
 	contender best(const group &group, const std::vector<role> &roles, figure wanted) const;
 	static void print_row(const group &group, const std::string &label, double ns,
 			      const contender &baseline, const contender &other);
+	void print(const group &group) const;
 	void print_rows(const group &group, figure shown, const std::string &label) const;
 
 	std::map<std::string, figures> measured_;
 	std::vector<std::string> failures_;
-	std::string last_structure_;
 	std::ofstream json_file_;
 	benchmark::JSONReporter json_;
-	bool json_begun_ = false;
 };
 
 } // namespace bench

@@ -11,6 +11,15 @@ std::vector<group> &groups()
 	return the_groups;
 }
 
+std::string name_of(const group &group, const variant &variant)
+{
+	std::string name = group.name();
+
+	name += '/';
+	name += variant.name;
+	return name;
+}
+
 void add(const std::string &structure, const std::string &scenario, unit unit, variant variant)
 {
 	for (group &group : groups()) {

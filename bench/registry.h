@@ -53,6 +53,9 @@ struct group {
 	}
 };
 
+/* structure/scenario/variant */
+std::string name_of(const group &group, const variant &variant);
+
 /* All groups, in the order in which their first variants were added. */
 std::vector<group> &groups();
 

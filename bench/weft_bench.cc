@@ -27,6 +27,7 @@
 #include "ratio_table.h"
 #include "registry.h"
 #include "report_call.h"
+#include "rounds.h"
 
 namespace
 {
@@ -46,6 +47,7 @@ struct arguments {
 	bool peers = false;
 	bool list = false;
 	bool help = false;
+	bool round = false; /* this is the process of a round */
 };
 
 const char usage[] =
@@ -109,6 +111,8 @@ bool parse(int argc, char **argv, arguments &arguments)
 			arguments.peers = true;
 		} else if (word == "--list") {
 			arguments.list = true;
+		} else if (word == "--round") {
+			arguments.round = true;
 		} else if (word == "--help" || word == "-h") {
 			arguments.help = true;
 		} else if (word.empty() || word[0] != '-') {
@@ -152,7 +156,7 @@ void apply_filters(const std::vector<std::string> &filters)
 		return;
 	for (bench::group &group : bench::groups())
 		std::erase_if(group.variants, [&](const bench::variant &variant) {
-			std::string name = group.name() + "/" + variant.name;
+			std::string name = bench::name_of(group, variant);
 
 			return std::none_of(patterns.begin(), patterns.end(),
 					    [&](const std::regex &pattern) {
@@ -161,84 +165,6 @@ void apply_filters(const std::vector<std::string> &filters)
 		});
 	std::erase_if(bench::groups(),
 		      [](const bench::group &group) { return group.variants.empty(); });
-}
-
-/* One iteration is one measurement; its time is that of an element or operation. */
-void measure(benchmark::State &state, const bench::variant &variant)
-{
-	for ([[maybe_unused]] auto iteration : state) {
-		if (bench::progress::interrupted()) {
-			state.SkipWithError(bench::interruption);
-			break;
-		}
-
-		bench::result result;
-		std::string wrong;
-
-		try {
-			result = variant.measure();
-			if (result.wrong != nullptr)
-				wrong = result.wrong;
-		} catch (const std::exception &exception) {
-			wrong = exception.what();
-		}
-		/* Inside the loop: Google Benchmark 1.7 wants as many iterations of a failed one.
-		 */
-		if (!wrong.empty()) {
-			state.SkipWithError(wrong.c_str());
-			break;
-		}
-		state.SetIterationTime(result.ns * 1e-9);
-		state.SetItemsProcessed(1);
-		if (result.p99_ns != 0)
-			state.counters["p99_ns"] = result.p99_ns;
-	}
-}
-
-const char *name_of(bench::role role)
-{
-	switch (role) {
-	case bench::role::weft:
-		return "weft";
-	case bench::role::baseline:
-		return "baseline";
-	case bench::role::floor:
-		return "floor";
-	default:
-		return "peer";
-	}
-}
-
-/* What a benchmark is to the comparison, and how its figure is shown: for the report. */
-std::string label_of(const bench::group &group, const bench::variant &variant)
-{
-	return std::string(name_of(variant.role)) +
-	       (group.unit == bench::unit::rate ? " rate" : " time");
-}
-
-/* Hands the benchmarks to Google Benchmark, which interleaves the repetitions within a group. */
-void register_all(bench::progress &progress)
-{
-	std::string repetitions =
-		"--benchmark_repetitions=" + std::to_string(bench::current_settings().repetitions);
-	std::string interleaving = "--benchmark_enable_random_interleaving=true";
-	/* Google Benchmark keeps the pointer, for the JSON. */
-	static char program[] = "weft-bench";
-	std::vector<char *> words = {program, interleaving.data(), repetitions.data()};
-	int count = static_cast<int>(words.size());
-
-	benchmark::Initialize(&count, words.data());
-	for (const bench::group &group : bench::groups())
-		for (const bench::variant &variant : group.variants)
-			benchmark::RegisterBenchmark((group.name() + "/" + variant.name).c_str(),
-						     [&](benchmark::State &state) {
-							     state.SetLabel(
-								     label_of(group, variant));
-							     measure(state, variant);
-							     progress.step();
-						     })
-				->Iterations(1)
-				->UseManualTime();
 }
 
 /* Prints words that may be many, in lines as wide as the table. */
@@ -282,6 +208,12 @@ void describe(const arguments &arguments)
 	std::string trouble = placement.trouble();
 	const char *additions = weft_counter_is_restartable() ? "restartable" : "atomic";
 
+	/* Google Benchmark keeps the pointer, for the JSON. */
+	static char program[] = "weft-bench";
+	char *words[] = {program, nullptr};
+	int count = 1;
+
+	benchmark::Initialize(&count, words);
 	benchmark::AddCustomContext("weft", weft_version());
 	benchmark::AddCustomContext("cpu", bench::cpu_model());
 	benchmark::AddCustomContext("kernel", bench::kernel());
@@ -303,10 +235,9 @@ void describe(const arguments &arguments)
 
 	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), bench::cpu_model().c_str(),
 		    bench::kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
-	std::printf(
-		"medians of %u measurements of %u ms, interleaved; ratio: how many times weft is "
-		"better\n",
-		settings.repetitions, settings.run_ms);
+	std::printf("medians of %u rounds, each a process, of %u ms; ratio: how many times weft is "
+		    "better\n",
+		    settings.repetitions, settings.run_ms);
 	if (arguments.peers)
 		print_words("peers: " + bench::peers());
 	warn(taken_percent);
@@ -325,15 +256,11 @@ std::string temporary_file()
 	return name;
 }
 
-/* Measures all that is registered. Returns the exit status. */
-int measure_all(const arguments &arguments, const std::string &json)
+/* Measures all that is registered, in rounds. Returns the exit status. */
+int measure_all(const arguments &arguments, const std::string &json, char **words)
 {
 	size_t count = 0;
-
-	for (const bench::group &group : bench::groups())
-		count += group.variants.size();
-
-	bench::progress progress(count * bench::current_settings().repetitions);
+	unsigned rounds = bench::current_settings().repetitions;
 	bench::ratio_table table;
 
 	if (!table.open_json(json)) {
@@ -341,21 +268,45 @@ int measure_all(const arguments &arguments, const std::string &json)
 			     std::strerror(errno));
 		return failed;
 	}
-	register_all(progress);
 	describe(arguments);
-	table.print_head();
-	for (const bench::group &group : bench::groups()) {
-		if (bench::progress::interrupted())
-			break;
-		progress.begin(group.name());
-		benchmark::RunSpecifiedBenchmarks(&table, nullptr, "^" + group.name() + "/");
-		table.keep_noise(bench::loop_ns());
-		progress.hide();
-		table.print(group);
+	table.begin();
+	for (const bench::group &group : bench::groups())
+		count += group.variants.size();
+
+	std::string last;
+	bench::progress progress(count * rounds);
+	bench::round_events events = {
+		.begun =
+			[&](const std::string &name) {
+				last = name;
+				progress.begin(name);
+			},
+		.measured =
+			[&](const std::string &name, double ns, double p99_ns) {
+				table.add(name, ns, p99_ns);
+				progress.step();
+			},
+		.wrong =
+			[&](const std::string &name, const std::string &what) {
+				table.add_failure(name, what);
+				progress.step();
+			},
+		.loop = [&](double ns) { table.add_noise(ns); },
+	};
+
+	for (unsigned round = 0; round < rounds && !bench::progress::interrupted(); round++) {
+		try {
+			bench::call_round(words, events);
+		} catch (const std::exception &error) {
+			if (!bench::progress::interrupted())
+				table.add_failure(last, error.what());
+		}
 	}
+	progress.hide();
 
 	int status = bench::progress::interrupted() ? interrupted : 0;
 
+	table.print();
 	for (const std::string &failure : table.failures()) {
 		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
 		status = failed;
@@ -378,10 +329,10 @@ int report(const arguments &arguments, const std::string &json)
 	return bench::call_report(words) == 0 ? 0 : failed;
 }
 
-int run(const arguments &arguments)
+int run(const arguments &arguments, char **words)
 {
 	if (arguments.html.empty())
-		return measure_all(arguments, arguments.json);
+		return measure_all(arguments, arguments.json, words);
 
 	/* Before anything is measured: could it be written? */
 	int status = report(arguments, "");
@@ -392,7 +343,7 @@ int run(const arguments &arguments)
 	std::string json = arguments.json.empty() ? temporary_file() : arguments.json;
 	int reported;
 
-	status = measure_all(arguments, json);
+	status = measure_all(arguments, json, words);
 	reported = report(arguments, json);
 	if (arguments.json.empty())
 		unlink(json.c_str());
@@ -403,7 +354,7 @@ int list()
 {
 	for (const bench::group &group : bench::groups())
 		for (const bench::variant &variant : group.variants)
-			std::printf("%s/%s\n", group.name().c_str(), variant.name.c_str());
+			std::puts(bench::name_of(group, variant).c_str());
 	return 0;
 }
 
@@ -453,7 +404,13 @@ try {
 			     "weft bench: no benchmark's name matches; --list shows them\n");
 		return misused;
 	}
-	return arguments.list ? list() : run(arguments);
+	if (arguments.list)
+		return list();
+	bench::progress::catch_interrupts();
+	if (!arguments.round)
+		return run(arguments, argv);
+	bench::run_round();
+	return 0;
 } catch (const std::regex_error &error) {
 	std::fprintf(stderr, "weft bench: not a regular expression: %s\n", error.what());
 	return misused;

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rounds.h"
+
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <spawn.h>
+#include <sstream>
+#include <stdexcept>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "machine.h"
+#include "progress.h"
+#include "registry.h"
+
+namespace bench
+{
+
+namespace
+{
+
+void tell(const std::string &what, const std::string &name, const std::string &more = "")
+{
+	std::printf("%s\t%s\t%s\n", what.c_str(), name.c_str(), more.c_str());
+	std::fflush(stdout);
+}
+
+/* One iteration is one measurement; its time is that of an element or operation. */
+void measure(benchmark::State &state, const std::string &name, const variant &variant)
+{
+	tell("begun", name);
+	for ([[maybe_unused]] auto iteration : state) {
+		result result;
+		std::string wrong;
+
+		try {
+			result = variant.measure();
+			if (result.wrong != nullptr)
+				wrong = result.wrong;
+		} catch (const std::exception &exception) {
+			wrong = exception.what();
+		}
+		/* Inside the loop: Google Benchmark 1.7 wants as many iterations of a failed one.
+		 */
+		if (!wrong.empty()) {
+			state.SkipWithError(wrong.c_str());
+			break;
+		}
+		state.SetIterationTime(result.ns * 1e-9);
+		state.counters["p99_ns"] = result.p99_ns;
+	}
+}
+
+class teller : public benchmark::BenchmarkReporter
+{
+      public:
+	bool ReportContext(const Context &) override
+	{
+		return true;
+	}
+
+	void ReportRuns(const std::vector<Run> &runs) override
+	{
+		for (const Run &run : runs) {
+			/* Google Benchmark adds to the name how it was measured. */
+			const std::string &name = run.run_name.function_name;
+
+			if (run.error_occurred) {
+				tell("wrong", name, run.error_message);
+				continue;
+			}
+			std::printf("measured\t%s\t%.17g %.17g\n", name.c_str(),
+				    run.GetAdjustedRealTime(),
+				    static_cast<double>(run.counters.at("p99_ns")));
+			std::fflush(stdout);
+		}
+	}
+};
+
+/* Reads one line of what a round tells. */
+void pass_on(const std::string &line, const round_events &events)
+{
+	std::istringstream fields(line);
+	std::string what, name, more;
+	double ns = 0, p99_ns = 0;
+
+	std::getline(fields, what, '\t');
+	std::getline(fields, name, '\t');
+	std::getline(fields, more);
+	std::istringstream(more) >> ns >> p99_ns;
+	if (what == "begun")
+		events.begun(name);
+	else if (what == "measured")
+		events.measured(name, ns, p99_ns);
+	else if (what == "wrong")
+		events.wrong(name, more);
+	else if (what == "loop")
+		events.loop(ns);
+}
+
+/* A process whose standard output is read. */
+class child
+{
+      public:
+	child(const char *program, char **arguments)
+	{
+		int ends[2];
+		posix_spawn_file_actions_t actions;
+
+		if (pipe(ends) != 0)
+			throw std::runtime_error(std::string("no pipe: ") + std::strerror(errno));
+		posix_spawn_file_actions_init(&actions);
+		posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+		posix_spawn_file_actions_addclose(&actions, ends[0]);
+		posix_spawn_file_actions_addclose(&actions, ends[1]);
+
+		int error = posix_spawn(&pid_, program, &actions, nullptr, arguments, environ);
+
+		posix_spawn_file_actions_destroy(&actions);
+		close(ends[1]);
+		if (error != 0) {
+			close(ends[0]);
+			throw std::runtime_error(std::string("cannot start a round: ") +
+						 std::strerror(error));
+		}
+		out_ = fdopen(ends[0], "r");
+	}
+
+	~child()
+	{
+		std::fclose(out_);
+	}
+
+	child(const child &) = delete;
+	child &operator=(const child &) = delete;
+
+	/* Returns whether there was a line. */
+	bool read_line(std::string &line)
+	{
+		char part[512];
+
+		line.clear();
+		while (std::fgets(part, sizeof(part), out_) != nullptr) {
+			line += part;
+			if (line.ends_with('\n')) {
+				line.pop_back();
+				return true;
+			}
+		}
+		return !line.empty();
+	}
+
+	/* Of waitpid. */
+	int status() const
+	{
+		int status = 0;
+
+		while (waitpid(pid_, &status, 0) < 0 && errno == EINTR)
+			;
+		return status;
+	}
+
+      private:
+	pid_t pid_ = -1;
+	FILE *out_ = nullptr;
+};
+
+} // namespace
+
+void run_round()
+{
+	/* Google Benchmark keeps the pointers. Its interleaving is an order by chance. */
+	static char program[] = "weft-bench";
+	static char interleaving[] = "--benchmark_enable_random_interleaving=true";
+	char *words[] = {program, interleaving, nullptr};
+	int count = 2;
+	teller teller;
+
+	benchmark::Initialize(&count, words);
+	for (const group &group : groups())
+		for (const variant &variant : group.variants) {
+			std::string name = name_of(group, variant);
+
+			benchmark::RegisterBenchmark(name.c_str(),
+						     [name, &variant](benchmark::State &state) {
+							     measure(state, name, variant);
+						     })
+				->Iterations(1)
+				->UseManualTime();
+		}
+	for (const group &group : groups()) {
+		if (progress::interrupted())
+			break;
+		std::string filter = "^";
+
+		filter += group.name() + "/";
+		benchmark::RunSpecifiedBenchmarks(&teller, nullptr, filter);
+		tell("loop", "", std::to_string(loop_ns()));
+	}
+}
+
+void call_round(char **arguments, const round_events &events)
+{
+	static char flag[] = "--round";
+	std::vector<char *> words;
+	std::string line;
+
+	for (char **word = arguments; *word != nullptr; word++)
+		words.push_back(*word);
+	words.insert(words.end(), {flag, nullptr});
+
+	child child("/proc/self/exe", words.data());
+
+	while (child.read_line(line))
+		pass_on(line, events);
+
+	int status = child.status();
+
+	if (WIFSIGNALED(status))
+		throw std::runtime_error(std::string("a round was ended by a signal: ") +
+					 strsignal(WTERMSIG(status)));
+	if (WEXITSTATUS(status) != 0)
+		throw std::runtime_error("a round ended with status " +
+					 std::to_string(WEXITSTATUS(status)));
+}
+
+} // namespace bench

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_ROUNDS_H
+#define WEFT_BENCH_ROUNDS_H
+
+/*
+ * A run is made of rounds, each of which is a process of its own that measures every benchmark
+ * once. So the repetitions of one benchmark differ in all that differs between two runs (where the
+ * system has put the memory, what the machine did meanwhile), and the range that they span is the
+ * one in which the next run may be expected. Of repetitions one after the other in one process that
+ * is not so: they agree to a few percent, and their medians differ by twenty.
+ */
+
+#include <functional>
+#include <string>
+
+namespace bench
+{
+
+/* What a round tells, one call for each benchmark that it begins, or has made. */
+struct round_events {
+	std::function<void(const std::string &name)> begun;
+	std::function<void(const std::string &name, double ns, double p99_ns)> measured;
+	std::function<void(const std::string &name, const std::string &what)> wrong;
+	/* See loop_ns(). */
+	std::function<void(double ns)> loop;
+};
+
+/* In the process of a round: measures all groups, and writes the events to standard output. */
+void run_round();
+
+/* Starts a round, which is this program with the same arguments and `--round`, and passes on what
+ * it tells. Throws when it cannot be started or does not come to its end. */
+void call_round(char **arguments, const round_events &events);
+
+} // namespace bench
+
+#endif
