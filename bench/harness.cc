@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
@@ -85,6 +86,22 @@ std::string placement::trouble() const
 namespace
 {
 
+/* For how long the calling thread has waited for a CPU in its life. */
+double waited_for_cpu_ns()
+{
+	double ran_ns = 0, waited_ns = 0;
+	FILE *file = std::fopen("/proc/thread-self/schedstat", "r");
+
+	if (file != nullptr) {
+		if (std::fscanf(file, "%lf %lf", &ran_ns, &waited_ns) != 2)
+			waited_ns = 0;
+		std::fclose(file);
+	}
+	return waited_ns;
+}
+
+double last_disturbance = 0;
+
 /* What the threads of one measurement share. */
 struct crew {
 	enum phase {
@@ -97,8 +114,9 @@ struct crew {
 	WEFT_LINE_ALIGNED std::atomic<int> phase{gathering};
 	stop_flag stop;
 	std::vector<tally> ends;
+	std::vector<tally> waited_ns;
 
-	explicit crew(unsigned threads) : ends(threads) {}
+	explicit crew(unsigned threads) : ends(threads), waited_ns(threads) {}
 
 	void work(unsigned thread, const crew_body &body)
 	{
@@ -106,9 +124,11 @@ struct crew {
 		ready.fetch_add(1);
 		while (phase.load() == gathering)
 			sched_yield();
+		waited_ns[thread].ns = waited_for_cpu_ns();
 		if (phase.load() == running)
 			body(thread, stop);
 		ends[thread].ns = now_ns();
+		waited_ns[thread].ns = waited_for_cpu_ns() - waited_ns[thread].ns;
 	}
 };
 
@@ -137,11 +157,21 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
 	for (std::jthread &hand : hands)
 		hand.join();
 
-	double end_ns = start_ns;
+	double end_ns = start_ns, waited_ns = 0;
 
-	for (const tally &end : crew.ends)
-		end_ns = std::max(end_ns, end.ns);
+	for (unsigned thread = 0; thread < threads; thread++) {
+		end_ns = std::max(end_ns, crew.ends[thread].ns);
+		waited_ns = std::max(waited_ns, crew.waited_ns[thread].ns);
+	}
+	last_disturbance = threads > placement::instance().places()
+				   ? 0
+				   : waited_ns / std::max(end_ns - start_ns, 1.0);
 	return end_ns - start_ns;
+}
+
+double disturbance()
+{
+	return last_disturbance;
 }
 
 double time_alone(uint64_t operations, const std::function<void()> &work)

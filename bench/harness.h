@@ -32,9 +32,9 @@ namespace bench
 
 /* How much to measure; filled from the command line. */
 struct settings {
-	unsigned run_ms = 100;    /* the length of one measurement */
-	unsigned repetitions = 7; /* measurements of each benchmark; their median counts */
-	unsigned tasks = 1000000; /* tasks in one measurement of a pool */
+	unsigned run_ms = 50;      /* the length of one measurement */
+	unsigned repetitions = 14; /* rounds; the median of their measurements counts */
+	unsigned tasks = 500000;   /* tasks in one measurement of a pool */
 };
 
 settings &current_settings();
@@ -103,6 +103,13 @@ using crew_body = std::function<void(unsigned thread, const stop_flag &stop)>;
  * after the time. Returns the nanoseconds from the start to the end of the last thread.
  */
 double run_crew(unsigned threads, unsigned run_ms, const crew_body &body);
+
+/*
+ * The part (0 to 1) of the last crew's time in which one of its threads could run and had to wait
+ * for its CPU, for another program was on it. 0 where the threads share CPUs among themselves, and
+ * where the system does not say.
+ */
+double disturbance();
 
 /*
  * One bound thread calls work(), which does this many operations, until the time is up. Returns its

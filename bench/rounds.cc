@@ -13,6 +13,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "harness.h"
 #include "machine.h"
 #include "progress.h"
 #include "registry.h"
@@ -29,6 +30,27 @@ void tell(const std::string &what, const std::string &name, const std::string &m
 	std::fflush(stdout);
 }
 
+/* Measures, again when other programs were in the way; the least disturbed one counts. */
+result measure_undisturbed(const variant &variant)
+{
+	constexpr double little = 0.02;
+	constexpr int tries = 3;
+	double least = 1;
+	result kept;
+
+	for (int i = 0; i < tries && least > little; i++) {
+		result result = variant.measure();
+
+		if (result.wrong != nullptr)
+			return result;
+		if (i == 0 || disturbance() < least) {
+			kept = result;
+			least = disturbance();
+		}
+	}
+	return kept;
+}
+
 /* One iteration is one measurement; its time is that of an element or operation. */
 void measure(benchmark::State &state, const std::string &name, const variant &variant)
 {
@@ -38,7 +60,7 @@ void measure(benchmark::State &state, const std::string &name, const variant &va
 		std::string wrong;
 
 		try {
-			result = variant.measure();
+			result = measure_undisturbed(variant);
 			if (result.wrong != nullptr)
 				wrong = result.wrong;
 		} catch (const std::exception &exception) {

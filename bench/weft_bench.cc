@@ -34,12 +34,14 @@ namespace
 
 constexpr int failed = 1;
 constexpr int misused = 2;
+constexpr int slower = 3;
 constexpr int interrupted = 130;
 
 struct arguments {
 	std::vector<std::string> filters;
 	std::string json;
 	std::string html;
+	std::string baseline;
 	std::string from;
 	unsigned run_ms = 0;      /* 0: not given */
 	unsigned repetitions = 0; /* 0: not given */
@@ -60,16 +62,22 @@ const char usage[] =
 	"  --peers            also the libraries that this program was built to compare with\n"
 	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
 	"  --html FILE        a report with pictures, in one file\n"
-	"  --from FILE        measure nothing: the report of this earlier JSON\n"
+	"  --baseline FILE    what has changed, beyond the noise, since this earlier JSON; tell "
+	"both\n"
+	"                     runs to make 12 repetitions or more\n"
+	"  --from FILE        measure nothing: report on, or compare, this earlier JSON\n"
 	"  --run-ms N         length of one measurement in milliseconds\n"
-	"  --repetitions N    measurements of each benchmark, of which the median counts\n"
+	"  --repetitions N    rounds, each a process that measures every benchmark once; the "
+	"medians count\n"
 	"  --list             print the names of the benchmarks and run none\n"
 	"\n"
 	"Ctrl-C ends it after the measurement it is in, and keeps what it has; a second one at "
 	"once.\n"
-	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be written; 2 "
-	"when\n"
-	"the arguments are wrong or the filters match nothing; 130 after Ctrl-C.\n";
+	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be read or "
+	"written; 2 when\n"
+	"the arguments are wrong or the filters match nothing; 3 when something is slower than in "
+	"the\n"
+	"baseline; 130 after Ctrl-C.\n";
 
 /* A number from 1 to 100000, or 0. */
 unsigned parse_count(const char *text)
@@ -91,6 +99,8 @@ bool parse_value(const std::string &option, const char *next, arguments &argumen
 		return !(arguments.json = next).empty();
 	if (option == "--html")
 		return !(arguments.html = next).empty();
+	if (option == "--baseline")
+		return !(arguments.baseline = next).empty();
 	if (option == "--from")
 		return !(arguments.from = next).empty();
 	if (option == "--run-ms")
@@ -135,7 +145,7 @@ bench::settings settings_of(const arguments &arguments)
 	bench::settings settings;
 
 	if (arguments.is_short)
-		settings = {.run_ms = 20, .repetitions = 5, .tasks = 100000};
+		settings = {.run_ms = 10, .repetitions = 8, .tasks = 50000};
 	if (arguments.run_ms != 0) {
 		settings.run_ms = arguments.run_ms;
 		settings.tasks = std::min(settings.tasks, 10000 * arguments.run_ms);
@@ -318,33 +328,40 @@ int measure_all(const arguments &arguments, const std::string &json, char **word
 	return status;
 }
 
-/* Makes the report that is asked for. Returns the exit status. */
+/* Makes the report and the comparison that are asked for. Returns the exit status. */
 int report(const arguments &arguments, const std::string &json)
 {
 	std::vector<std::string> words;
 
 	if (!json.empty())
 		words.push_back(json);
-	words.insert(words.end(), {"--html", arguments.html});
-	return bench::call_report(words) == 0 ? 0 : failed;
+	if (!arguments.html.empty())
+		words.insert(words.end(), {"--html", arguments.html});
+	if (!arguments.baseline.empty())
+		words.insert(words.end(), {"--baseline", arguments.baseline});
+
+	int status = bench::call_report(words);
+
+	return status == 0 || status == slower ? status : failed;
 }
 
 int run(const arguments &arguments, char **words)
 {
-	if (arguments.html.empty())
+	if (arguments.html.empty() && arguments.baseline.empty())
 		return measure_all(arguments, arguments.json, words);
 
-	/* Before anything is measured: could it be written? */
+	/* Before anything is measured: can it be done? */
 	int status = report(arguments, "");
 
 	if (status != 0)
 		return status;
 
 	std::string json = arguments.json.empty() ? temporary_file() : arguments.json;
-	int reported;
 
 	status = measure_all(arguments, json, words);
-	reported = report(arguments, json);
+
+	int reported = report(arguments, json);
+
 	if (arguments.json.empty())
 		unlink(json.c_str());
 	return status != 0 ? status : reported;
@@ -371,9 +388,9 @@ try {
 		return 0;
 	}
 	if (!arguments.from.empty()) {
-		if (!arguments.html.empty())
+		if (!arguments.html.empty() || !arguments.baseline.empty())
 			return report(arguments, arguments.from);
-		std::fputs("weft bench: --from is for a report: --html FILE\n", stderr);
+		std::fputs("weft bench: --from wants --html or --baseline\n", stderr);
 		return misused;
 	}
 	bench::current_settings() = settings_of(arguments);

@@ -138,15 +138,29 @@ def every_number(results):
                   'measured again by'], rows, numbers=(2, 3, 4, 5, 6), classes=classes)
 
 
-def page(results, changes=None):
-    """All of it. `changes`: what a comparison with an earlier run has found, as HTML."""
+def changes_table(comparison):
+    """What has changed; then all that was compared, by how much it seems to have changed."""
+    ordered = sorted(comparison.changes, key=lambda change: (not change.counts, -change.times))
+    rows = [[text(change.name), f'{change.times:.2f}', f'{change.low:.2f} to {change.high:.2f}',
+             ('slower' if change.times > 1 else 'quicker') if change.counts else '']
+            for change in ordered]
+    return f'<p>{comparison.new_rounds} rounds against {comparison.old_rounds} of the earlier ' \
+        f'run; the machine itself was {comparison.machine:.2f} times as slow, which is taken ' \
+        'off. The ranges are such that nine of ten comparisons of a build with itself have 1 ' \
+        'in all of them.</p>' + table(
+            ['benchmark', 'takes times as long', 'from to', 'beyond the noise'], rows,
+            numbers=(1, 2), classes=['weft' if change.counts else '' for change in ordered])
+
+
+def page(results, comparison=None):
+    """All of it, and what a comparison with an earlier run has found."""
     rooms = results.structures()
     places = int(results.context.get('cpus', 1))
     style = pathlib.Path(__file__).with_name('bench_report.css').read_text(encoding='utf-8')
     timed = [group for group in results.groups
              if any(variant.p99 for variant in group.variants)]
     links = [('machine', 'machine'), ('scoreboard', 'scoreboard')] + \
-        ([('changes', 'changes')] if changes else []) + \
+        ([('changes', 'changes')] if comparison else []) + \
         [(structure, charts.readable(structure)) for structure in rooms] + \
         ([('latency', 'latency')] if timed else []) + [('numbers', 'every number')]
     legend = ''.join(f'<span><i style="background:var(--{role})"></i>{text(meaning)}</span>'
@@ -162,8 +176,9 @@ def page(results, changes=None):
         '<section id="scoreboard"><h2>how many times weft is better</h2>'
         f'{scoreboard(rooms)}</section>',
     ]
-    if changes:
-        parts.append(f'<section id="changes"><h2>changes</h2>{changes}</section>')
+    if comparison:
+        parts.append('<section id="changes"><h2>changes</h2>'
+                     f'{changes_table(comparison)}</section>')
     parts += [room(structure, groups, places) for structure, groups in rooms.items()]
     if timed:
         parts.append('<section id="latency"><h2>latency</h2>'

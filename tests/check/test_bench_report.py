@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_bench_report.py WEFT: the report of `weft bench --html` and the comparison of --baseline, on
+results that are made up here, so that what must come out is known; and once on measured ones."""
+import html.parser
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from c_source import Tap
+
+GROUPS = [('alpha_queue', scenario, 'rate', ['weft', 'mutex_ring', 'other'])
+          for scenario in ('1P1C', '2P2C', '4P4C', '8P8C')] + \
+    [('beta', scenario, 'time', ['weft', 'mutex_<&>', 'bare_word'])
+     for scenario in ('alone', '2_threads')]
+ROLES = {'weft': 'weft', 'mutex_ring': 'baseline', 'mutex_<&>': 'baseline', 'other': 'peer',
+         'bare_word': 'floor'}
+CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus': '2',
+           'pus': '0,0,0,0,0 1,1,0,0,0', 'core_to_core_ns': '0 1;0 320;320 0', 'pinned': 'yes',
+           'percent_taken_by_others': '0', 'date': '2000-01-01'}
+FETCHES = ('src', 'href', 'xlink:href', 'data', 'action', 'poster', 'srcset')
+
+
+def made_up(seed, rounds=14, noise=0.02, slower=None, error=None):
+    """Results whose times vary by this noise; those whose name begins with slower[0] are slower by
+    the factor slower[1]."""
+    chance = random.Random(seed)
+    runs = []
+    for _ in range(rounds):
+        for structure, scenario, unit, variants in GROUPS:
+            for place, name in enumerate(variants):
+                full = f'{structure}/{scenario}/{name}'
+                time_ns = 10 * (1 + place) * chance.lognormvariate(0, noise)
+                if slower and full.startswith(slower[0]):
+                    time_ns *= slower[1]
+                runs.append({'name': full, 'run_type': 'iteration', 'real_time': time_ns,
+                             'label': f'{ROLES[name]} {unit}'})
+                if structure == 'beta':
+                    runs[-1]['p99_ns'] = 5 * time_ns
+        runs.append({'name': 'machine/loop/all_places', 'run_type': 'iteration',
+                     'real_time': 100 * chance.lognormvariate(0, 0.01), 'label': 'noise'})
+    if error:
+        runs.append({'name': error, 'run_type': 'iteration', 'real_time': 0, 'label': 'weft rate',
+                     'error_occurred': True, 'error_message': 'what came out is wrong'})
+    return {'context': CONTEXT, 'benchmarks': runs}
+
+
+class Page(html.parser.HTMLParser):
+    """What a page would fetch or run, its text, and tags that do not match."""
+    VOID = {'meta', 'br', 'img', 'link', 'hr', 'input'}
+
+    def __init__(self, content):
+        super().__init__()
+        self.fetched, self.tags, self.text, self.open, self.wrong = [], set(), [], [], []
+        self.feed(content)
+        self.wrong += [f'not closed: {tag}' for tag in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in FETCHES and not (value or '').startswith(('#', 'data:')):
+                self.fetched.append(value)
+            if name == 'style' and 'url(' in value and 'url(#' not in value:
+                self.fetched.append(value)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f'</{tag}> closes another')
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+class Reports:
+    """Calls weft bench on files of one folder."""
+
+    def __init__(self, weft, folder):
+        self.weft, self.folder = weft, folder
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, content):
+        with open(self.path(name), 'w', encoding='utf-8') as file:
+            file.write(content if isinstance(content, str) else json.dumps(content, indent=2))
+        return self.path(name)
+
+    def call(self, *arguments, **options):
+        return subprocess.run([self.weft, 'bench', *arguments], capture_output=True, text=True,
+                              check=False, **options)
+
+    def page(self, name):
+        with open(self.path(name), encoding='utf-8') as file:
+            return file.read()
+
+
+def expect(result, status, out=(), err=()):
+    """Complaints, unless it ended so, said this, and did not say what begins with a `!`."""
+    problems = [] if result.returncode == status else [f'status {result.returncode}']
+    for said, wanted in ((result.stdout, out), (result.stderr, err)):
+        problems += [f'wanted: {words}' for words in wanted
+                     if (words.lstrip('!') in said) == words.startswith('!')]
+    return problems + ([result.stdout, result.stderr] if problems else [])
+
+
+def check_page(tap, reports):
+    reports.write('run.json', made_up(1, error='alpha_queue/1P1C/weft_broken'))
+    result = reports.call('--from', reports.path('run.json'), '--html', reports.path('run.html'))
+    tap.point('a report is made of an earlier run', expect(result, 0))
+    content = reports.page('run.html')
+    page = Page(content)
+    text = ' '.join(page.text)
+    names = [f'{structure}/{scenario}/{name}' for structure, scenario, _, variants in GROUPS
+             for name in variants]
+    tap.point('it has every benchmark, and the command that measures it again', [
+        name for name in names if name not in page.text or
+        not any(part.startswith("weft bench '^" + re.escape(name)) for part in page.text)])
+    tap.point('its tags match', page.wrong)
+    tap.point('it fetches nothing and runs no script', page.fetched + [
+        tag for tag in page.tags if tag in ('script', 'iframe', 'object', 'embed', 'link')] + [
+        word for word in ('@import', 'javascript:') if word in content])
+    tap.point('it says what the machine is and what went wrong', [word for word in (
+        'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1')
+        if word not in text])
+    tap.point('pictures follow light and dark', [
+        colour for colour in re.findall(r'(?:fill|stroke): #0102\w+', content)] + [
+        name for name in ('--weft', '--ink', 'prefers-color-scheme: dark')
+        if name not in content] + (
+        [] if content.count('<svg') >= 5 else [f'{content.count("<svg")} pictures']))
+    chromium = shutil.which('chromium')
+    name = 'a browser draws it without a complaint'
+    if chromium is None:
+        tap.skip(name, 'no chromium')
+        return
+    drawn = subprocess.run(
+        [chromium, '--headless=new', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr',
+         f'--user-data-dir={reports.path("chromium")}', '--virtual-time-budget=2000',
+         '--dump-dom', 'file://' + reports.path('run.html')],
+        capture_output=True, text=True, check=False, timeout=100)
+    tap.point(name, [line for line in drawn.stderr.split('\n') if ':CONSOLE' in line] + [
+        structure for structure in ('alpha queue', 'beta') if structure not in drawn.stdout])
+
+
+def check_comparison(tap, reports):
+    reports.write('old.json', made_up(2))
+    for name, content, status, words in (
+            ('the same build', made_up(3), 0, ['!SLOWER', '!quicker', 'no change beyond']),
+            ('one benchmark that is slower', made_up(4, slower=('beta/alone/weft', 1.1)), 3,
+             ['SLOWER  beta/alone/weft takes 1.1', '!SLOWER  alpha']),
+            ('a machine that is slower', made_up(5, slower=('', 1.1)), 0,
+             ['!SLOWER', 'the machine itself 1.1']),
+            ('one that is quicker where all others stay',
+             made_up(6, slower=('alpha_queue/4P4C/weft', 0.8)), 0,
+             ['quicker alpha_queue/4P4C/weft takes 0.'])):
+        reports.write('new.json', content)
+        tap.point(f'{name} is told from the noise', expect(reports.call(
+            '--from', reports.path('new.json'), '--baseline', reports.path('old.json')),
+            status, words))
+    found = 0
+    for seed in range(10, 20):
+        reports.write('new.json', made_up(seed))
+        found += reports.call('--from', reports.path('new.json'), '--baseline',
+                              reports.path('old.json')).returncode != 0
+    tap.point('of ten runs of the same build nine show nothing', [] if found <= 1 else [found])
+    reports.write('new.json', made_up(4, slower=('beta/alone/weft', 1.2)))
+    result = reports.call('--from', reports.path('new.json'), '--baseline',
+                          reports.path('old.json'), '--html', reports.path('change.html'))
+    tap.point('the report has the changes', expect(result, 3) + [
+        word for word in ('changes', 'slower', 'beyond the noise')
+        if word not in reports.page('change.html')])
+    reports.write('new.json', made_up(4, rounds=3))
+    tap.point('few rounds are not enough, and it says so', expect(reports.call(
+        '--from', reports.path('new.json'), '--baseline', reports.path('old.json')), 1,
+        err=['too few', '--repetitions']))
+
+
+def check_bad_input(tap, reports):
+    whole = json.dumps(made_up(7), indent=2)
+    reports.write('cut.json', whole[:len(whole) * 2 // 3])
+    tap.point('of a run that was killed there is a report of what it had measured', expect(
+        reports.call('--from', reports.path('cut.json'), '--html', reports.path('cut.html')), 0) + (
+        [] if 'did not come to its end' in reports.page('cut.html') else ['not said']))
+    html_path = reports.path('no.html')
+    for name, arguments, words in (
+            ('a file that is not there', ['--from', reports.path('no'), '--html', html_path],
+             ['No such file']),
+            ('a file of something else',
+             ['--from', reports.write('else.json', '{"benchmarks": 3}'), '--html', html_path],
+             ['not JSON that weft bench has written']),
+            ('a report that cannot be written',
+             ['--from', reports.path('run.json'), '--html', reports.path('no/such.html')],
+             ['No such file']),
+            ('a baseline that is not there, before it measures',
+             ['--baseline', reports.path('no.json')], ['No such file']),
+            ('a report that cannot be written, before it measures',
+             ['--html', reports.path('no/such.html')], ['No such file'])):
+        result = reports.call(*arguments)
+        tap.point(f'{name} is refused in one line', expect(result, 1, ['!weft'], words) + (
+            [] if result.stderr.count('\n') == 1 else ['not one line']))
+    tap.point('--from alone is refused', expect(reports.call('--from', 'x'), 2, err=['--html']))
+
+
+def check_interrupt(tap, reports):
+    """Ctrl-C during a long run: it ends soon, and there is a report of what it had."""
+    arguments = ['--run-ms', '20', '--repetitions', '500', '--json', reports.path('part.json'),
+                 '--html', reports.path('part.html'), '^park/unc']
+    run = subprocess.Popen([reports.weft, 'bench', *arguments], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while run.poll() is None and not (os.path.exists(reports.path('part.json')) and
+                                      'real_time' in reports.page('part.json')):
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    problems = [] if run.returncode == 130 else [f'status {run.returncode}', err]
+    tap.point('Ctrl-C ends a run and keeps what it had', problems + [
+        word for word in ('park', 'uncontended') if word not in out] + (
+        [] if 'park/uncontended/weft' in reports.page('part.html') else ['not in the report']))
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        reports = Reports(sys.argv[1], folder)
+        check_page(tap, reports)
+        check_comparison(tap, reports)
+        check_bad_input(tap, reports)
+        check_interrupt(tap, reports)
+    return tap.finish()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
