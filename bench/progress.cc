@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "progress.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <unistd.h>
@@ -68,7 +69,7 @@ void progress::show() const
 	int full = static_cast<int>(part * width);
 	/* Of the first few measurements nothing can be said yet. */
 	double left_s = made_ < 5 ? 0 : (now_ns() - start_ns_) * 1e-9 * (1 - part) / part;
-	auto seconds = static_cast<unsigned>(left_s + 0.5);
+	auto seconds = static_cast<unsigned>(std::lround(left_s));
 
 	std::fprintf(stderr, "\r\033[K[%.*s%*s] %3d %%", full, "##############################",
 		     width - full, "", static_cast<int>(100 * part));
