@@ -128,8 +128,8 @@ def compare(old_results, new_results):
         mixed, noise = statistic(rows, chance.permutation(is_new))
         greatest[mixture] = numpy.max(numpy.abs(mixed) / noise)
     limit = numpy.quantile(greatest, 1 - CHANCE)
-    changes = [Change(name, math.exp(by), math.exp(by - limit * noise), math.exp(by + limit * noise),
-                      bool(abs(by) > limit * noise))
+    changes = [Change(name, math.exp(by), math.exp(by - limit * noise),
+                      math.exp(by + limit * noise), bool(abs(by) > limit * noise))
                for name, by, noise in zip(names, difference, error)]
     return Comparison(changes, old_rounds, new_rounds, math.exp(machine),
                       math.exp(limit * float(numpy.median(error))) - 1)

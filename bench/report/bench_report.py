@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """bench_report.py RESULTS [--html FILE] [--baseline FILE]: what `weft bench` calls with the results
-of a run. Exit status: 0; 3 when something is slower than in the baseline; 1 on an error, which is one
-line of standard error."""
+of a run. Exit status: 0; 3 when something is slower than in the baseline; 1 on an error, which is
+one line of standard error."""
 import argparse
 import sys
 
