@@ -17,14 +17,15 @@
  * wait for each other in a circle wait for ever, which is not noticed; one that waits for itself
  * gets -EDEADLK. A task takes its worker along into system calls that block.
  *
- *     operation            threads        progress                   sleeps  allocates
- *     weft_spawn           any            lock-free but the kernel   no      yes
- *     weft_task_init       one            wait-free                  no      no
- *     weft_task_submit     any            lock-free but the kernel   no      no (*)
- *     weft_task_wait       any            blocking                   yes     no
- *     weft_task_cancel     any            lock-free                  no      no
- *     weft_task_is_done    any            wait-free                  no      no
- *     weft_task_yield      any            lock-free                  no      no
+ *     operation                     threads  progress                  sleeps  allocates
+ *     weft_spawn, _spawn_with       any      lock-free but the kernel  no      yes
+ *     weft_task_init                one      wait-free                 no      no
+ *     weft_task_submit, _with       any      lock-free but the kernel  no      no (*)
+ *     weft_task_submit_many         any      lock-free but the kernel  no      no (*)
+ *     weft_task_wait                any      blocking                  yes     no
+ *     weft_task_cancel              any      lock-free                 no      no
+ *     weft_task_is_done             any      wait-free                 no      no
+ *     weft_task_yield               any      lock-free                 no      no
  *
  * (The kernel is entered when a sleeping worker must be woken.)
  * (*) A worker's deque doubles when it is full; without memory for that the task is kept all the
@@ -32,6 +33,11 @@
  *
  * What happens before a submission is visible to the task; what a task does is visible after its
  * wait.
+ *
+ * Order: there is none among tasks of one priority, but that each begins at last: of 64 tasks that
+ * a worker takes one is the oldest of normal priority that it has, and one the oldest of low
+ * priority that it finds. So a task of low priority waits for at most 63 tasks of others for itself
+ * and each of its priority before it, whatever is submitted meanwhile, as long as tasks return.
  */
 
 #include <weft/lockfree/base.h>
@@ -39,6 +45,31 @@
 #include <weft/sync/deadline.h>
 
 typedef struct weft_task weft_task;
+
+/* What comes first when there is more than can run. A task that runs is not interrupted. */
+typedef enum weft_priority {
+	WEFT_PRIORITY_NORMAL,
+	WEFT_PRIORITY_HIGH,
+	WEFT_PRIORITY_LOW
+} weft_priority;
+
+/* How a task is to be run. Zeroed but for the size it means what NULL means. */
+typedef struct weft_submit_options {
+	/* sizeof(weft_submit_options), filled by WEFT_SUBMIT_OPTIONS_INIT. */
+	size_t size;
+	weft_priority priority;
+	/*
+	 * On this worker and no other; it runs such tasks in the order of submission, before
+	 * others. Their priority is not looked at.
+	 */
+	bool to_worker;
+	unsigned worker;
+} weft_submit_options;
+
+#define WEFT_SUBMIT_OPTIONS_INIT                                                                   \
+	{                                                                                          \
+		sizeof(weft_submit_options), WEFT_PRIORITY_NORMAL, false, 0                        \
+	}
 
 /* A task's function finds its data around the task: the task is a member of the caller's struct. */
 typedef void (*weft_task_function)(weft_task *task);
@@ -56,7 +87,8 @@ struct weft_task {
 	WEFT_ATOMIC(uint32_t) state_;
 	uint32_t spin_ns_; /* how long a thread spins that waits for it; from the pool */
 	uint32_t kind_;    /* what stands around it; see worker.h */
-	WEFT_ATOMIC(uint32_t) owners_; /* of a future; see future.c */
+	/* Of a future: how many; see future.c. Of others: for who submits many. */
+	WEFT_ATOMIC(uint32_t) owners_;
 };
 
 WEFT_BEGIN_DECLS
@@ -70,6 +102,15 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API int weft_spawn(weft_pool *pool, void (*function)(void *argument), void *argument);
 
+/*
+ * The same with options, which may be NULL.
+ * Threads: any. Progress: as weft_spawn.
+ * Returns also -EINVAL when the options have another size than this library knows, a priority that
+ * there is not, or a worker that the pool has not.
+ */
+WEFT_API int weft_spawn_with(weft_pool *pool, void (*function)(void *argument), void *argument,
+			     const weft_submit_options *options);
+
 /* Prepares a task that was never submitted, or is done. Threads: one. Progress: wait-free. */
 WEFT_API void weft_task_init(weft_task *task, weft_task_function function);
 
@@ -82,6 +123,28 @@ WEFT_API void weft_task_init(weft_task *task, weft_task_function function);
  * -EINVAL when pool, task or its function is NULL. On an error the task is as it was.
  */
 WEFT_API int weft_task_submit(weft_pool *pool, weft_task *task);
+
+/*
+ * The same with options, which may be NULL.
+ * Threads: any. Progress: as weft_task_submit.
+ * Returns also -EINVAL for options as weft_spawn_with.
+ */
+WEFT_API int weft_task_submit_with(weft_pool *pool, weft_task *task,
+				   const weft_submit_options *options);
+
+/*
+ * Hands `count` tasks over at once, all or none, with options for all, or NULL: cheaper than one by
+ * one, and one worker at most is woken, which wakes the next when there is more than one can do.
+ *
+ * Threads: any. Progress: lock-free but for the kernel, O(count).
+ * Returns 0; -EPIPE when the pool is closed; -EBUSY when one of the tasks is submitted and not yet
+ * done, or there twice; -EINVAL when the pool, the list, a task or its function is NULL, for
+ * options as above, or for more than WEFT_SUBMIT_MANY_MAX tasks. On an error all tasks are as they
+ * were. None is allowed.
+ */
+#define WEFT_SUBMIT_MANY_MAX ((size_t)1 << 30)
+WEFT_API int weft_task_submit_many(weft_pool *pool, weft_task *const *tasks, size_t count,
+				   const weft_submit_options *options);
 
 /*
  * Waits until the task is done and belongs to the caller again.

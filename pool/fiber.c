@@ -188,7 +188,7 @@ static void resume(weft_park_task_ *park)
 	do {
 		fiber->next = newest;
 		/* W1 seq_cst, pairs with W2, W3: what was done before the wake, and in the order of
-		 * the essay in worker.c. */
+		 * the essay in wake.h. */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&fibers->woken, &newest, fiber, memory_order_seq_cst, memory_order_relaxed));
 	weft_worker_wake_(worker);
@@ -200,7 +200,7 @@ static const weft_park_ways_ ways = {prepare, suspend, resume};
 
 bool weft_fibers_woken_(const weft_worker_ *self)
 {
-	/* W3 seq_cst, pairs with W1: the last look before sleep, see the essay in worker.c. */
+	/* W3 seq_cst, pairs with W1: the last look before sleep, see the essay in wake.h. */
 	return atomic_load_explicit(&self->fibers.woken, memory_order_seq_cst) != NULL;
 }
 

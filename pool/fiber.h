@@ -15,7 +15,7 @@
  *
  * A fiber stays with its worker: what runs there may have the address of a thread-local variable,
  * or of errno, in a register. Other threads that wake a task put its fiber on the list `woken`, and
- * see to it that the worker is awake, as for tasks: the essay in worker.c holds for this list, too.
+ * see to it that the worker is awake, as for tasks: the essay in wake.h holds for this list, too.
  *
  * A pool does not end while a task is suspended. Who wakes the last one may still be about to wake
  * its worker when the pool has nothing to do any more: `wakers` counts those, and the worker does

@@ -159,17 +159,15 @@ static void drop_share(weft_future *future)
 		give_back(future);
 }
 
-int weft_submit(weft_pool *pool, weft_function function, void *argument, weft_future **future)
+/* A future that is queued, for the caller and the pool, or NULL without memory. */
+static weft_future *create(weft_pool *pool, weft_function function, void *argument)
 {
-	weft_future *made;
-	int error;
+	weft_future *made = weft_task_alloc_();
 
-	if (pool == NULL || function == NULL || future == NULL)
-		return -EINVAL;
-	made = weft_task_alloc_();
 	if (made == NULL)
-		return -ENOMEM;
+		return NULL;
 	made->task.function_ = (weft_task_function)(void (*)(void))function;
+	made->task.next_ = NULL;
 	made->task.pool_ = pool;
 	made->task.spin_ns_ = weft_worker_spin_ns_(pool);
 	made->task.kind_ = WEFT_TASK_FUTURE_;
@@ -180,13 +178,64 @@ int weft_submit(weft_pool *pool, weft_function function, void *argument, weft_fu
 	atomic_store_explicit(&made->task.state_, WEFT_TASK_QUEUED_, memory_order_relaxed);
 	atomic_store_explicit(&made->task.owners_, 1, memory_order_relaxed);
 	atomic_store_explicit(&made->callbacks, NULL, memory_order_relaxed);
-	error = weft_worker_send_(pool, &made->task);
+	return made;
+}
+
+int weft_submit(weft_pool *pool, weft_function function, void *argument, weft_future **future)
+{
+	return weft_submit_with(pool, function, argument, NULL, future);
+}
+
+int weft_submit_with(weft_pool *pool, weft_function function, void *argument,
+		     const weft_submit_options *options, weft_future **future)
+{
+	weft_future *made;
+	int error;
+
+	if (pool == NULL || function == NULL || future == NULL ||
+	    !weft_worker_accepts_(pool, options))
+		return -EINVAL;
+	made = create(pool, function, argument);
+	if (made == NULL)
+		return -ENOMEM;
+	error = weft_worker_send_(pool, &made->task, 1, options);
 	if (error != 0) {
 		weft_task_free_(made);
 		return error;
 	}
 	*future = made;
 	return 0;
+}
+
+int weft_submit_many(weft_pool *pool, weft_function function, void *const *arguments, size_t count,
+		     const weft_submit_options *options, weft_future **futures)
+{
+	weft_task *first = NULL;
+	int error = -ENOMEM;
+	size_t made = count;
+
+	if (pool == NULL || function == NULL || count > WEFT_SUBMIT_MANY_MAX ||
+	    (count > 0 && (arguments == NULL || futures == NULL)) ||
+	    !weft_worker_accepts_(pool, options))
+		return -EINVAL;
+	if (count == 0)
+		return 0;
+	/* The last one first, so that each is linked to the next. */
+	while (made > 0) {
+		weft_future *future = create(pool, function, arguments[made - 1]);
+
+		if (future == NULL)
+			break;
+		future->task.next_ = first;
+		first = &future->task;
+		futures[--made] = future;
+	}
+	if (made == 0)
+		error = weft_worker_send_(pool, first, (uint32_t)count, options);
+	if (error != 0)
+		for (; made < count; made++)
+			weft_task_free_(futures[made]);
+	return error;
 }
 
 /* Calls back all that there are, in the order of registration; each owns a share of the future. */

@@ -10,7 +10,7 @@
  * (weft_task, executor.h).
  *
  *     operation                            threads  progress                  sleeps  allocates
- *     weft_submit                          any      lock-free but the kernel  no      yes
+ *     weft_submit, _with, _many            any      lock-free but the kernel  no      yes
  *     weft_future_wait                     any      blocking                  yes     no
  *     weft_future_is_done                  any      wait-free                 no      no
  *     weft_future_value, _error            any      wait-free                 no      no
@@ -25,6 +25,7 @@
  */
 
 #include <weft/lockfree/base.h>
+#include <weft/pool/executor.h>
 #include <weft/pool/pool.h>
 #include <weft/sync/deadline.h>
 
@@ -52,6 +53,26 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API int weft_submit(weft_pool *pool, weft_function function, void *argument,
 			 weft_future **future);
+
+/*
+ * The same with options of executor.h, which may be NULL.
+ * Threads: any. Progress: as weft_submit.
+ * Returns also -EINVAL for options as weft_spawn_with.
+ */
+WEFT_API int weft_submit_with(weft_pool *pool, weft_function function, void *argument,
+			      const weft_submit_options *options, weft_future **future);
+
+/*
+ * Runs function(arguments[i], &value) for each i below `count` and fills futures[i], all or none:
+ * cheaper than one by one; see weft_task_submit_many. None is allowed.
+ *
+ * Threads: any. Progress: as weft_submit, O(count).
+ * Returns as weft_submit_with, and -EINVAL for more than WEFT_SUBMIT_MANY_MAX. On an error the
+ * futures[i] mean nothing and no function is called.
+ */
+WEFT_API int weft_submit_many(weft_pool *pool, weft_function function, void *const *arguments,
+			      size_t count, const weft_submit_options *options,
+			      weft_future **futures);
 
 /*
  * Waits until the future has ended.

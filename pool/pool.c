@@ -12,7 +12,11 @@
 
 enum {
 	SPIN_NS_DEFAULT = 30000,
+	/* How long threads spin that wait for a task of a pool which never sleeps. */
+	SPIN_NS_LATENCY = 1000000,
 	DEQUE_CAPACITY = 1024,
+	/* Of lanes that are seldom used. */
+	DEQUE_CAPACITY_LITTLE = 32,
 };
 
 static int check_options(weft_pool_options *all, const weft_pool_options *options)
@@ -25,8 +29,10 @@ static int check_options(weft_pool_options *all, const weft_pool_options *option
 	if (options->size != sizeof(*options))
 		return -EINVAL;
 	*all = *options;
-	if (all->stack_bytes != 0 && (all->stack_bytes < WEFT_POOL_STACK_BYTES_MIN ||
-				      all->stack_bytes > WEFT_POOL_STACK_BYTES_MAX))
+	if ((all->stack_bytes != 0 && (all->stack_bytes < WEFT_POOL_STACK_BYTES_MIN ||
+				       all->stack_bytes > WEFT_POOL_STACK_BYTES_MAX)) ||
+	    (unsigned)all->idle > WEFT_IDLE_EFFICIENT ||
+	    (all->idle != WEFT_IDLE_BALANCED && all->spin_ns != 0))
 		return -EINVAL;
 	if (all->plan != NULL && all->workers != 0 && all->workers != weft_plan_workers(all->plan))
 		return -EINVAL;
@@ -74,7 +80,20 @@ static int create_worker(weft_pool *pool, unsigned index)
 	worker->index = index;
 	pool->worker[index] = worker;
 	error = weft_fibers_init_(worker, pool->stack_bytes);
-	return error != 0 ? error : weft_deque_init(&worker->deque, DEQUE_CAPACITY);
+	if (error != 0)
+		return error;
+	if (pool->local_bytes > 0) {
+		worker->local = weft_memory_alloc(pool->local_bytes, WEFT_CACHE_LINE,
+						  (int)weft_plan_node(pool->plan, index));
+		if (worker->local == NULL)
+			return -ENOMEM;
+		memset(worker->local, 0, pool->local_bytes);
+	}
+	for (unsigned lane = 0; lane < WEFT_LANES_ && error == 0; lane++)
+		error = weft_deque_init(&worker->lane[lane].deque, lane == WEFT_LANE_NORMAL_
+									   ? DEQUE_CAPACITY
+									   : DEQUE_CAPACITY_LITTLE);
+	return error;
 }
 
 static int create_workers(weft_pool *pool)
@@ -98,7 +117,9 @@ static void free_pool(weft_pool *pool)
 		weft_worker_ *worker = pool->worker[i];
 
 		if (worker != NULL) {
-			weft_deque_fini(&worker->deque);
+			for (unsigned lane = 0; lane < WEFT_LANES_; lane++)
+				weft_deque_fini(&worker->lane[lane].deque);
+			weft_memory_free(worker->local, pool->local_bytes, WEFT_CACHE_LINE);
 			weft_forkjoin_free_levels_(worker);
 			weft_fibers_fini_(worker);
 		}
@@ -126,11 +147,21 @@ static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
 		return error;
 	pool->plan = options->plan != NULL ? options->plan : pool->own_plan;
 	pool->workers = weft_plan_workers(pool->plan);
+	pool->wake.workers = pool->workers;
 	pool->unpinned = options->unpinned;
 	pool->stack_bytes =
 		options->stack_bytes != 0 ? options->stack_bytes : WEFT_FIBER_STACK_BYTES_DEFAULT_;
+	pool->idle = options->idle;
+	pool->worker_begins = options->worker_begins;
+	pool->worker_ends = options->worker_ends;
+	pool->hook_context = options->hook_context;
+	pool->local_bytes = options->local_bytes;
 	pool->spin_ns = options->spin_ns;
-	if (pool->spin_ns == 0)
+	if (pool->idle == WEFT_IDLE_LATENCY)
+		pool->spin_ns = SPIN_NS_LATENCY;
+	else if (pool->idle == WEFT_IDLE_EFFICIENT)
+		pool->spin_ns = 1;
+	else if (pool->spin_ns == 0)
 		pool->spin_ns = weft_plan_oversubscribed(pool->plan) ? 1 : SPIN_NS_DEFAULT;
 	error = init_counters(pool);
 	return error != 0 ? error : create_workers(pool);
@@ -140,6 +171,16 @@ static void join_workers(weft_pool *pool, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		pthread_join(pool->worker[i]->thread, NULL);
+}
+
+/* Has the threads end that were started, without any task. Returns the error. */
+static int stop_workers(weft_pool *pool, unsigned started, int error)
+{
+	/* F3 release, pairs with worker:F1: there are no tasks, the workers may go. */
+	atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
+	weft_worker_wake_all_(pool);
+	join_workers(pool, started);
+	return error;
 }
 
 /* Starts the threads and waits until all have settled. On an error none is left. */
@@ -163,17 +204,14 @@ static int start_workers(weft_pool *pool)
 			break;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error != 0) {
-		/* F3 release, pairs with worker:F1: there are no tasks, the workers may go. */
-		atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
-		weft_worker_wake_all_(pool);
-		join_workers(pool, started);
-		return -error;
-	}
+	if (error != 0)
+		return stop_workers(pool, started, -error);
 	/* A2 acquire, pairs with worker:A1: what the workers found when they settled. */
 	while ((starting = atomic_load_explicit(&pool->starting, memory_order_acquire)) != 0)
 		weft_park_while(&pool->starting, starting, 0, WEFT_FOREVER);
-	return 0;
+	/* relaxed: A2 has acquired it. */
+	error = atomic_load_explicit(&pool->hook_error, memory_order_relaxed);
+	return error != 0 ? stop_workers(pool, started, error) : 0;
 }
 
 int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
@@ -275,4 +313,16 @@ int weft_pool_worker_index(const weft_pool *pool)
 	const weft_worker_ *self = weft_worker_current_;
 
 	return self != NULL && self->pool == pool ? (int)self->index : -1;
+}
+
+void *weft_pool_local(const weft_pool *pool)
+{
+	const weft_worker_ *self = weft_worker_current_;
+
+	return self != NULL && self->pool == pool ? self->local : NULL;
+}
+
+void *weft_pool_local_of(const weft_pool *pool, unsigned worker)
+{
+	return worker < pool->workers ? pool->worker[worker]->local : NULL;
 }

@@ -31,6 +31,7 @@
  *     weft_pool_destroy                one, not its workers    blocking    yes     no
  *     weft_pool_statistics_read        any                     wait-free   no      no
  *     weft_pool_workers, _worker_index any                     wait-free   no      no
+ *     weft_pool_local, _local_of       any                     wait-free   no      no
  */
 
 #include <weft/affinity/plan.h>
@@ -39,6 +40,17 @@
 
 /* Opaque. */
 typedef struct weft_pool weft_pool;
+
+/* What a worker does that finds nothing to run. */
+typedef enum weft_idle {
+	/* Looks around for spin_ns, then sleeps. When more than half of the workers that are awake
+	 * look around already, it sleeps at once. */
+	WEFT_IDLE_BALANCED,
+	/* Keeps looking around and never sleeps: all CPUs of the pool are busy at all times. */
+	WEFT_IDLE_LATENCY,
+	/* Sleeps at once. */
+	WEFT_IDLE_EFFICIENT
+} weft_idle;
 
 typedef struct weft_pool_options {
 	/* sizeof(weft_pool_options), filled by WEFT_POOL_OPTIONS_INIT. */
@@ -59,7 +71,7 @@ typedef struct weft_pool_options {
 	 * How long a worker looks around, and a thread that waits for a task spins, before it
 	 * sleeps; the thread, an eighth of that when all workers were busy as it submitted.
 	 * 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each other is in
-	 * vain. For sleeping at once say 1.
+	 * vain. Other policies than WEFT_IDLE_BALANCED have spans of their own: they take 0.
 	 */
 	uint64_t spin_ns;
 	/*
@@ -68,11 +80,24 @@ typedef struct weft_pool_options {
 	 * the thread's own stack, which is mostly larger.
 	 */
 	size_t stack_bytes;
+	weft_idle idle;
+	/*
+	 * Called on each worker's thread before its first and after its last task, with the
+	 * context and the number of the worker; NULL: not called. When worker_begins returns other
+	 * than 0, weft_pool_create fails with that, after worker_ends on the workers that had
+	 * begun.
+	 */
+	int (*worker_begins)(void *context, unsigned worker);
+	void (*worker_ends)(void *context, unsigned worker);
+	void *hook_context;
+	/* Bytes of zeroed storage for each worker, on its node; see weft_pool_local. */
+	size_t local_bytes;
 } weft_pool_options;
 
 #define WEFT_POOL_OPTIONS_INIT                                                                     \
 	{                                                                                          \
-		sizeof(weft_pool_options), NULL, 0, false, 0, 0                                    \
+		sizeof(weft_pool_options), NULL, 0, false, 0, 0, WEFT_IDLE_BALANCED, NULL, NULL,   \
+			NULL, 0                                                                    \
 	}
 
 #define WEFT_POOL_STACK_BYTES_MIN ((size_t)16 << 10)
@@ -117,10 +142,11 @@ WEFT_BEGIN_DECLS
  * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,
  *   -EINVAL  pool is NULL, the options have another size than this library knows, name a plan and
- *            another number of workers than it has, or more than WEFT_PLAN_WORKERS_MAX workers
+ *            another number of workers than it has, or more than WEFT_PLAN_WORKERS_MAX workers, no
+ *            known policy, or a spin_ns with a policy that does not take one
  *   -ENOMEM  out of memory
  *   -EAGAIN  the system does not grant another thread
- *   another negative errno of weft_topology_create
+ *   another negative errno of weft_topology_create, or what worker_begins returned
  */
 WEFT_API int weft_pool_create(weft_pool **pool, const weft_pool_options *options);
 
@@ -162,6 +188,17 @@ WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
  * Threads: any. Progress: wait-free.
  */
 WEFT_API int weft_pool_worker_index(const weft_pool *pool);
+
+/*
+ * The storage of the calling worker (see local_bytes), aligned to WEFT_CACHE_LINE; and that of any
+ * worker, for instance to sum up: what others may do with it meanwhile is the caller's to know. It
+ * lives until the pool is destroyed.
+ * Threads: any. Progress: wait-free.
+ * Returns NULL when there is none: no bytes were asked for, the thread is not a worker of this
+ * pool, or there is no such worker.
+ */
+WEFT_API void *weft_pool_local(const weft_pool *pool);
+WEFT_API void *weft_pool_local_of(const weft_pool *pool, unsigned worker);
 
 WEFT_END_DECLS
 

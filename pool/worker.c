@@ -7,33 +7,26 @@
 #include <weft/lockfree/reclaim_thread.h>
 
 /*
- * How workers sleep and are woken.
+ * Where a worker looks, in this order: its turn (below), tasks that have begun and may go on, tasks
+ * for this worker alone, tasks of high priority of its own and then of others, its own of normal
+ * priority, those that have yielded, those of others, and likewise those of low priority. Lanes of
+ * high and low priority are looked at only while the pool counts tasks in them (queued).
  *
- * pool->searching counts the workers that look for work; pool->idle has a bit for each that sleeps
- * or is about to. Whoever makes a task visible calls notify(): if nobody searches and somebody is
- * idle, it counts one searcher, clears one idle bit and unparks that worker. So a burst of
- * submissions wakes one worker, not all; the woken one, when it finds work and was the last
- * searcher, wakes the next if there is more (end_search).
+ * How workers sleep and are woken: see wake.h. Here a task is published by B1 or by a push to the
+ * deque, and "all queues" are those of work_is_visible and the worker's own.
  *
- * No task is forgotten. Let P be the publication of a task (a seq_cst operation), followed by
- * notify's looks at searching and idle (seq_cst). A worker that gives up sets its idle bit
- * (seq_cst), then stops counting as a searcher (seq_cst), then looks at all queues once more
- * (seq_cst). In the single order of these operations either P comes before that last look, which
- * then finds the task; or the idle bit was set before notify looks for it. If notify instead left
- * the matter to a searcher, then that searcher's count ends after P, and each way of ending it is
- * followed by a look at all queues: before sleeping, in doze(), or when it was the last one, in
- * end_search(). A notifier that counted itself as a searcher for its choice and found no idle bit
- * takes that back and, if it was the last, looks at the bits again.
- *
- * How a pool ends. Once it is closing, a worker that finds nothing closes its inbox for ever and
+ * How a pool ends. Once it is closing, a worker that finds nothing closes its inboxes for ever and
  * becomes quiet while it sleeps. Only a worker that is not quiet can have tasks, run them or steal
  * them; when all are quiet nothing is left, and the last one ends the pool.
  */
 
 enum {
-	/* Every so many tasks the inbox and then the oldest task come before the newest, lest a
-	 * task that always submits another keeps everybody else waiting. */
-	TICKS_PER_OLDEST = 64,
+	/* Of so many tasks one is the oldest of normal priority, lest a task that always submits
+	 * another, or those of high priority, keep it waiting for ever; and one the oldest of low
+	 * priority. */
+	TICKS_PER_TURN = 64,
+	TURN_OF_NORMAL = 0,
+	TURN_OF_LOW = 32,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
 	/* A thread that waits spins for this part of the budget only when all workers are busy. */
@@ -42,16 +35,7 @@ enum {
 
 _Thread_local weft_worker_ *weft_worker_current_;
 
-/* What an inbox holds once it is closed. */
-static weft_task inbox_closed;
-
-static bool inbox_has_tasks(const weft_worker_ *worker)
-{
-	/* V1 seq_cst, pairs with B1: the last look before sleep, see above. */
-	const weft_task *newest = atomic_load_explicit(&worker->inbox, memory_order_seq_cst);
-
-	return newest != NULL && newest != &inbox_closed;
-}
+weft_task weft_inbox_closed_;
 
 /* Whether any worker has a task that another could take. */
 static bool work_is_visible(const weft_pool *pool)
@@ -59,8 +43,10 @@ static bool work_is_visible(const weft_pool *pool)
 	for (unsigned i = 0; i < pool->workers; i++) {
 		const weft_worker_ *worker = pool->worker[i];
 
-		if (inbox_has_tasks(worker) || weft_deque_size(&worker->deque) > 0 ||
-		    weft_forkjoin_has_public_(worker))
+		for (unsigned lane = 0; lane < WEFT_LANES_; lane++)
+			if (weft_lane_has_tasks_(&worker->lane[lane]))
+				return true;
+		if (weft_forkjoin_has_public_(worker))
 			return true;
 	}
 	return false;
@@ -72,92 +58,48 @@ static uint32_t phase_of(const weft_pool *pool)
 	return atomic_load_explicit(&pool->phase, memory_order_acquire);
 }
 
-/* Clears the bit of an idle worker, if it is still set. Whoever does it decides what it does. */
-static bool claim_idle(weft_pool *pool, unsigned index)
-{
-	uint64_t bit = (uint64_t)1 << (index % 64);
-
-	/* S1 seq_cst, pairs with S2, S3, S10: in the order of the essay. */
-	return (atomic_fetch_and_explicit(&pool->idle[index / 64], ~bit, memory_order_seq_cst) &
-		bit) != 0;
-}
-
-/* Finds an idle worker, beginning after `near` and with `near` itself last: a submitter often waits
- * for its task on the CPU of the worker nearest to it. Returns it, or -1. */
-static int find_idle(const weft_pool *pool, unsigned near)
-{
-	unsigned words = (pool->workers + 63) / 64;
-	unsigned first = (near + 1) % pool->workers;
-
-	for (unsigned i = 0; i <= words; i++) {
-		unsigned word = (first / 64 + i) % words;
-		/* S2 seq_cst, pairs with S1, S3: in the order of the essay. */
-		uint64_t bits = atomic_load_explicit(&pool->idle[word], memory_order_seq_cst);
-
-		/* The first word is seen twice: from `first` up, and in the end below it. */
-		if (i == 0)
-			bits &= ~(uint64_t)0 << (first % 64);
-		if (bits != 0)
-			return (int)(word * 64 + (unsigned)__builtin_ctzll(bits));
-	}
-	return -1;
-}
-
-/* Wakes one idle worker, unless somebody searches already. */
+/* There is work that was made visible: wakes one idle worker, unless somebody searches already. */
 static void notify(weft_pool *pool, unsigned near)
 {
-	int chosen;
+	int chosen = weft_wake_choose_(&pool->wake, near);
 
-	do {
-		uint32_t nobody = 0;
-
-		/* S4 seq_cst, pairs with S5, S6, S8: in the order of the essay. */
-		if (atomic_load_explicit(&pool->searching, memory_order_seq_cst) != 0 ||
-		    find_idle(pool, near) < 0)
-			return;
-		/* S7 seq_cst, pairs with S5, S6, S8: of several notifiers one chooses. */
-		if (!atomic_compare_exchange_strong_explicit(&pool->searching, &nobody, 1,
-							     memory_order_seq_cst,
-							     memory_order_relaxed))
-			return;
-		while ((chosen = find_idle(pool, near)) >= 0) {
-			if (claim_idle(pool, (unsigned)chosen)) {
-				weft_counter_increment(&pool->woken);
-				weft_parker_unpark(&pool->worker[chosen]->parker);
-				return;
-			}
-		}
-		/* Nobody is idle any more: take the count back.
-		 * S5 seq_cst, pairs with S4, S7: and who relied on it meanwhile is covered by
-		 * the next round. */
-	} while (atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst) == 1);
+	if (chosen >= 0) {
+		weft_counter_increment(&pool->woken);
+		weft_parker_unpark(&pool->worker[chosen]->parker);
+	}
 }
 
-/* Makes a task visible to thieves, and all that the deque held back; or keeps it where they do not
- * see it when memory is short. */
-static void push_own(weft_worker_ *self, weft_task *task)
+void weft_worker_wake_(weft_worker_ *worker)
 {
-	if (WEFT_LIKELY(weft_deque_push_seq_cst(&self->deque, task) == 0))
-		return;
-	task->next_ = self->backlog;
-	self->backlog = task;
-	weft_deque_publish(&self->deque);
-	/* S9 seq_cst, pairs with S8: as a fence, for what was published without being in the order
-	 * of the essay. */
-	atomic_fetch_add_explicit(&self->pool->searching, 0, memory_order_seq_cst);
+	if (weft_wake_is_idle_(&worker->pool->wake, worker->index))
+		weft_parker_unpark(&worker->parker);
 }
 
-/* Moves one of several tasks to the worker's own deque. Thieves need not see any before the last.
- */
-static void keep_one(weft_worker_ *self, weft_task *task, bool is_last)
+/* Turns a list of tasks round. Returns its new first one; the first one becomes the last. */
+static weft_task *reverse(weft_task *first)
 {
-	if (is_last || weft_deque_push_lazy(&self->deque, task) != 0)
-		push_own(self, task);
+	weft_task *reversed = NULL;
+
+	while (first != NULL) {
+		weft_task *next = first->next_;
+
+		first->next_ = reversed;
+		reversed = first;
+		first = next;
+	}
+	return reversed;
+}
+
+/* Moves one of several tasks, and with the last one makes them visible. */
+static void push_one_of(weft_worker_ *self, unsigned lane, weft_task *task, bool is_last)
+{
+	if (!weft_lane_push_one_of_(&self->lane[lane], task, is_last))
+		weft_wake_fence_(&self->pool->wake);
 }
 
 /* Keeps the tasks of an inbox, newest first, in the deque so that the oldest is popped first;
  * returns the oldest itself. */
-static weft_task *keep(weft_worker_ *self, weft_task *newest, bool stolen)
+static weft_task *keep(weft_worker_ *self, unsigned lane, weft_task *newest, bool stolen)
 {
 	int64_t count = 1;
 
@@ -165,7 +107,7 @@ static weft_task *keep(weft_worker_ *self, weft_task *newest, bool stolen)
 		weft_task *task = newest;
 
 		newest = task->next_;
-		keep_one(self, task, newest->next_ == NULL);
+		push_one_of(self, lane, task, newest->next_ == NULL);
 		count++;
 	}
 	weft_pace_after_take_(&self->pace, (size_t)count);
@@ -178,29 +120,23 @@ static weft_task *keep(weft_worker_ *self, weft_task *newest, bool stolen)
 }
 
 /* Takes all tasks of an inbox, keeps them and returns the oldest, or NULL. */
-static weft_task *take_inbox(weft_worker_ *self, weft_worker_ *owner)
+static weft_task *take_inbox(weft_worker_ *self, weft_worker_ *owner, unsigned lane)
 {
-	/* relaxed: B2 acquires what was seen. */
-	weft_task *newest = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
+	weft_task *newest = weft_inbox_take_(&owner->lane[lane].inbox);
 
-	do {
-		if (newest == NULL || newest == &inbox_closed)
-			return NULL;
-		/* B2 acquire, pairs with B1: the tasks are complete. An inbox that was emptied
-		 * and filled again with the same newest task is as good. */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&owner->inbox, &newest, NULL, memory_order_acquire, memory_order_relaxed));
-	return keep(self, newest, owner != self);
+	return newest != NULL ? keep(self, lane, newest, owner != self) : NULL;
 }
 
-/* Closes the worker's own inbox for ever; returns the oldest task that was still inside. */
-static weft_task *close_inbox(weft_worker_ *self)
+/* Takes the oldest of the tasks that are for this worker alone, or NULL. */
+static weft_task *take_private(weft_worker_ *self)
 {
-	/* B3 acquire, pairs with B1: as B2. */
-	weft_task *newest =
-		atomic_exchange_explicit(&self->inbox, &inbox_closed, memory_order_acquire);
+	weft_task *task = self->private_first;
 
-	return newest == NULL || newest == &inbox_closed ? NULL : keep(self, newest, false);
+	if (WEFT_LIKELY(task == NULL))
+		task = reverse(weft_inbox_take_(&self->private_inbox));
+	if (WEFT_UNLIKELY(task != NULL))
+		self->private_first = task->next_;
+	return task;
 }
 
 /* A task that has begun and may go on, or NULL. One that has yielded comes every other time. */
@@ -219,43 +155,42 @@ static weft_task *take_begun(weft_worker_ *self)
 	return task;
 }
 
-static weft_task *take_own(weft_worker_ *self)
+static weft_task *take_own(weft_worker_ *self, unsigned lane)
 {
-	void *task = NULL;
+	weft_task *task = weft_lane_pop_(&self->lane[lane]);
 
-	if (++self->ticks % TICKS_PER_OLDEST == 0 &&
-	    ((task = take_inbox(self, self)) != NULL || weft_deque_steal(&self->deque, &task) == 0))
+	if (task != NULL)
 		return task;
-	if ((task = take_begun(self)) != NULL)
-		return task;
-	if (weft_deque_try_pop(&self->deque, &task))
-		return task;
-	if (self->backlog != NULL) {
-		task = self->backlog;
-		self->backlog = self->backlog->next_;
-		return task;
-	}
 	weft_pace_before_take_(&self->pace);
-	task = take_inbox(self, self);
-	return task != NULL ? task : weft_fibers_find_yielded_(self);
+	return take_inbox(self, self, lane);
+}
+
+/* The oldest of the worker's own tasks in a lane. */
+static weft_task *take_oldest(weft_worker_ *self, unsigned lane)
+{
+	void *task = take_inbox(self, self, lane);
+
+	if (task == NULL && weft_deque_steal(&self->lane[lane].deque, &task) != 0)
+		return NULL;
+	return task;
 }
 
 /* Steals up to half of the victim's deque: returns the oldest task and keeps the others, or NULL.
  */
-static weft_task *steal_half(weft_worker_ *self, weft_worker_ *victim)
+static weft_task *steal_half(weft_worker_ *self, weft_worker_ *victim, unsigned lane)
 {
 	void *tasks[WEFT_DEQUE_STEAL_MAX];
 	size_t stolen;
 	int error;
 
 	do {
-		error = weft_deque_steal_batch(&victim->deque, tasks, WEFT_DEQUE_STEAL_MAX,
-					       &stolen);
+		error = weft_deque_steal_batch(&victim->lane[lane].deque, tasks,
+					       WEFT_DEQUE_STEAL_MAX, &stolen);
 	} while (error == -EAGAIN); /* somebody else got one: it is not for nothing */
 	if (error != 0)
 		return NULL;
 	for (size_t i = 1; i < stolen; i++)
-		keep_one(self, tasks[i], i + 1 == stolen);
+		push_one_of(self, lane, tasks[i], i + 1 == stolen);
 	weft_pace_after_take_(&self->pace, stolen);
 	weft_counter_add(&self->pool->stolen, (int64_t)stolen);
 	/* While they moved they were nowhere to be seen. */
@@ -264,21 +199,22 @@ static weft_task *steal_half(weft_worker_ *self, weft_worker_ *victim)
 	return tasks[0];
 }
 
-static weft_task *steal(weft_worker_ *self)
+static weft_task *steal(weft_worker_ *self, unsigned lane)
 {
 	weft_pool *pool = self->pool;
 	const uint16_t *victims = weft_plan_victims(pool->plan, self->index);
 
 	for (unsigned i = 0; i + 1 < pool->workers; i++) {
 		weft_worker_ *victim = pool->worker[victims[i]];
-		weft_task *task = steal_half(self, victim);
+		weft_task *task = steal_half(self, victim, lane);
 
 		if (task != NULL)
 			return task;
-		task = take_inbox(self, victim);
+		task = take_inbox(self, victim, lane);
 		if (task != NULL)
 			return task;
-		task = weft_forkjoin_steal_(self, victim);
+		if (lane == WEFT_LANE_NORMAL_)
+			task = weft_forkjoin_steal_(self, victim);
 		if (task != NULL) {
 			weft_counter_increment(&pool->stolen);
 			return task;
@@ -287,25 +223,85 @@ static weft_task *steal(weft_worker_ *self)
 	return NULL;
 }
 
-static weft_task *find_task(weft_worker_ *self)
+/* A task of a lane that is seldom used, or NULL. */
+static weft_task *take_counted(weft_worker_ *self, unsigned lane)
 {
-	weft_task *task = take_own(self);
+	WEFT_ATOMIC(uint32_t) *queued = &self->pool->queued[lane];
+	weft_task *task;
 
-	return task != NULL ? task : steal(self);
+	/* relaxed: whoever has seen the task has seen that it is counted. */
+	if (WEFT_LIKELY(atomic_load_explicit(queued, memory_order_relaxed) == 0))
+		return NULL;
+	task = take_own(self, lane);
+	if (task == NULL)
+		task = steal(self, lane);
+	if (task != NULL)
+		atomic_fetch_sub_explicit(queued, 1, memory_order_relaxed);
+	return task;
 }
 
-static void begin_search(weft_pool *pool)
+/* Whose turn it is, whatever else there is. */
+static weft_task *take_in_turn(weft_worker_ *self)
 {
-	/* relaxed: who sees it relies on what follows its end, not on this. */
-	atomic_fetch_add_explicit(&pool->searching, 1, memory_order_relaxed);
+	switch (++self->ticks % TICKS_PER_TURN) {
+	case TURN_OF_NORMAL:
+		return take_oldest(self, WEFT_LANE_NORMAL_);
+	case TURN_OF_LOW:
+		return take_counted(self, WEFT_LANE_LOW_);
+	default:
+		return NULL;
+	}
+}
+
+static weft_task *find_task(weft_worker_ *self)
+{
+	weft_task *task = take_in_turn(self);
+
+	if (task == NULL)
+		task = take_begun(self);
+	if (task == NULL)
+		task = take_private(self);
+	if (task == NULL)
+		task = take_counted(self, WEFT_LANE_HIGH_);
+	if (task == NULL)
+		task = take_own(self, WEFT_LANE_NORMAL_);
+	if (task == NULL)
+		task = weft_fibers_find_yielded_(self);
+	if (task == NULL)
+		task = steal(self, WEFT_LANE_NORMAL_);
+	return task != NULL ? task : take_counted(self, WEFT_LANE_LOW_);
+}
+
+/* Closes the worker's inboxes for ever; returns one of the tasks that were still inside, and keeps
+ * the others. */
+static weft_task *close_inboxes(weft_worker_ *self)
+{
+	weft_task *task = NULL;
+
+	for (unsigned lane = 0; lane < WEFT_LANES_; lane++) {
+		weft_task *newest = weft_inbox_close_(&self->lane[lane].inbox);
+
+		if (newest == NULL)
+			continue;
+		if (task != NULL) {
+			push_one_of(self, lane, keep(self, lane, newest, false), true);
+			continue;
+		}
+		task = keep(self, lane, newest, false);
+		/* relaxed: as in take_counted. */
+		if (lane != WEFT_LANE_NORMAL_)
+			atomic_fetch_sub_explicit(&self->pool->queued[lane], 1,
+						  memory_order_relaxed);
+	}
+	/* There is none that was taken before: this worker has found nothing. */
+	self->private_first = reverse(weft_inbox_close_(&self->private_inbox));
+	return task != NULL ? task : take_private(self);
 }
 
 /* Stops searching. The last one sees to it that those who relied on it lose nothing. */
 static void end_search(weft_worker_ *self)
 {
-	/* S6 seq_cst, pairs with S4, S7: in the order of the essay. */
-	if (atomic_fetch_sub_explicit(&self->pool->searching, 1, memory_order_seq_cst) == 1 &&
-	    work_is_visible(self->pool))
+	if (weft_wake_end_search_(&self->pool->wake) && work_is_visible(self->pool))
 		notify(self->pool, self->index);
 }
 
@@ -325,6 +321,17 @@ static int wait_result(uint32_t state)
 	return state >= WEFT_TASK_DONE_ ? 0 : -EINPROGRESS;
 }
 
+/* Whether a searcher may keep looking around: the only one may, of several not more than half of
+ * those that are awake. */
+static bool may_spin(const weft_pool *pool)
+{
+	/* relaxed: a guess. */
+	uint32_t searching = atomic_load_explicit(&pool->wake.searching, memory_order_relaxed);
+
+	return searching <= 1 || pool->idle == WEFT_IDLE_LATENCY ||
+	       2 * searching <= weft_wake_awake_(&pool->wake);
+}
+
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
  * not quiet keeps it from ending. */
 static weft_task *look_around(weft_worker_ *self)
@@ -339,16 +346,16 @@ static weft_task *look_around(weft_worker_ *self)
 		weft_reclaim_quiescent();
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
 			weft_cpu_relax();
-	} while (weft_now() < end);
+	} while (weft_now() < end && may_spin(self->pool));
 	return NULL;
 }
 
 /* The pool is closing and this worker has nothing: becomes quiet. Returns a task that was still in
- * its inbox, and then it is not quiet. */
+ * its inboxes, and then it is not quiet. */
 static weft_task *become_quiet(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
-	weft_task *task = close_inbox(self);
+	weft_task *task = close_inboxes(self);
 
 	if (task != NULL)
 		return task;
@@ -373,17 +380,6 @@ void weft_worker_park_(weft_worker_ *self, weft_deadline deadline)
 	weft_park_running_ = task;
 }
 
-void weft_worker_wake_(weft_worker_ *worker)
-{
-	uint64_t bit = (uint64_t)1 << (worker->index % 64);
-
-	/* S10 seq_cst, pairs with S1, S3: in the order of the essay. If its bit is clear, it is
-	 * awake, or whoever has cleared it wakes it. */
-	if ((atomic_load_explicit(&worker->pool->idle[worker->index / 64], memory_order_seq_cst) &
-	     bit) != 0)
-		weft_parker_unpark(&worker->parker);
-}
-
 /*
  * Sleeps until chosen for work, or until idle is over. On entry and on return the worker counts as
  * a searcher.
@@ -391,22 +387,16 @@ void weft_worker_wake_(weft_worker_ *worker)
 static void doze(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
-	uint64_t bit = (uint64_t)1 << (self->index % 64);
 
-	/* S3 seq_cst, pairs with S1, S2, S10: in the order of the essay; and before S8. */
-	atomic_fetch_or_explicit(&pool->idle[self->index / 64], bit, memory_order_seq_cst);
+	weft_wake_lie_down_(&pool->wake, self->index);
 	weft_forkjoin_ask_all_(self);
-	/* S8 seq_cst, pairs with S4, S7, S9: in the order of the essay. */
-	atomic_fetch_sub_explicit(&pool->searching, 1, memory_order_seq_cst);
-	if (!work_is_visible(pool) && !weft_fibers_woken_(self) &&
-	    phase_of(pool) != WEFT_POOL_ENDED_) {
+	weft_wake_stop_searching_(&pool->wake);
+	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
+	    !weft_fibers_woken_(self) && phase_of(pool) != WEFT_POOL_ENDED_) {
 		weft_counter_increment(&pool->parked);
 		weft_worker_park_(self, weft_fibers_deadline_(self));
 	}
-	/* Who chose us has counted us as a searcher. If its unpark is still to come, the next
-	 * sleep will end early, which does no harm. */
-	if (claim_idle(pool, self->index))
-		begin_search(pool);
+	weft_wake_rise_(&pool->wake, self->index);
 }
 
 /* With nothing else to do, frees what was retired (that may submit tasks, so it comes before this
@@ -429,15 +419,16 @@ static weft_task *rest(weft_worker_ *self)
 	weft_pool *pool = self->pool;
 	weft_task *task;
 
-	begin_search(pool);
+	weft_wake_begin_search_(&pool->wake);
 	while ((task = look_around(self)) == NULL && phase_of(pool) != WEFT_POOL_ENDED_) {
-		if (tidy_up(self))
+		bool open = phase_of(pool) == WEFT_POOL_OPEN_;
+
+		if (tidy_up(self) || (open && pool->idle == WEFT_IDLE_LATENCY))
 			continue;
 
 		/* relaxed: this worker's own. A task that waits will go on, and it may submit. */
-		bool closing =
-			phase_of(pool) != WEFT_POOL_OPEN_ &&
-			atomic_load_explicit(&self->fibers.suspended, memory_order_relaxed) == 0;
+		bool closing = !open && atomic_load_explicit(&self->fibers.suspended,
+							     memory_order_relaxed) == 0;
 
 		if (closing && (task = become_quiet(self)) != NULL)
 			break;
@@ -477,44 +468,87 @@ static void run(weft_worker_ *self, weft_task *task)
 	fiber->task = NULL;
 }
 
-/* Adds a task to the inbox of a worker. Returns false when it is closed. */
-static bool put_inbox(weft_worker_ *worker, weft_task *task)
+/* Of a worker of the pool: keeps the tasks. */
+static void send_own(weft_worker_ *self, unsigned lane, weft_task *first)
 {
-	/* relaxed: only its value counts, B1 publishes the task. */
-	weft_task *newest = atomic_load_explicit(&worker->inbox, memory_order_relaxed);
+	while (first != NULL) {
+		weft_task *next = first->next_;
 
-	do {
-		if (newest == &inbox_closed)
-			return false;
-		task->next_ = newest;
-		/* B1 seq_cst, pairs with B2, B3, V1: publishes the task, in the order of the
-		 * essay. */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&worker->inbox, &newest, task, memory_order_seq_cst, memory_order_relaxed));
-	return true;
+		push_one_of(self, lane, first, next == NULL);
+		first = next;
+	}
+	notify(self->pool, self->index);
 }
 
-int weft_worker_send_(weft_pool *pool, weft_task *task)
+/* To one worker. Returns 0 or -EPIPE. */
+static int send_private(weft_pool *pool, unsigned index, weft_task *first)
 {
 	weft_worker_ *self = weft_worker_current_;
+	weft_worker_ *worker = pool->worker[index];
 	uint32_t phase = phase_of(pool);
-	unsigned near;
 
-	if (self != NULL && self->pool == pool) {
-		if (phase == WEFT_POOL_ABORTING_)
-			return -EPIPE;
-		near = self->index;
-		push_own(self, task);
-	} else {
-		int cpu = sched_getcpu();
+	/* While a pool drains, its own tasks may submit. */
+	if (phase == WEFT_POOL_ABORTING_ || phase == WEFT_POOL_ENDED_ ||
+	    (phase != WEFT_POOL_OPEN_ && (self == NULL || self->pool != pool)) ||
+	    !weft_inbox_put_(&worker->private_inbox, reverse(first), first))
+		return -EPIPE;
+	weft_worker_wake_(worker);
+	return 0;
+}
 
-		near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
-		if (phase != WEFT_POOL_OPEN_ || !put_inbox(pool->worker[near], task))
-			return -EPIPE;
-	}
-	weft_counter_increment(&pool->submitted);
+/* Of any other thread: to the worker nearest to it. Returns 0 or -EPIPE. */
+static int send_to_nearest(weft_pool *pool, unsigned lane, weft_task *first)
+{
+	uint32_t phase = phase_of(pool);
+	int cpu = sched_getcpu();
+	unsigned near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
+
+	if (phase != WEFT_POOL_OPEN_ ||
+	    !weft_inbox_put_(&pool->worker[near]->lane[lane].inbox, reverse(first), first))
+		return -EPIPE;
 	notify(pool, near);
 	return 0;
+}
+
+static const unsigned lane_of_priority[] = {
+	[WEFT_PRIORITY_NORMAL] = WEFT_LANE_NORMAL_,
+	[WEFT_PRIORITY_HIGH] = WEFT_LANE_HIGH_,
+	[WEFT_PRIORITY_LOW] = WEFT_LANE_LOW_,
+};
+
+bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
+{
+	return options == NULL || (options->size == sizeof(*options) &&
+				   (unsigned)options->priority <= WEFT_PRIORITY_LOW &&
+				   (!options->to_worker || options->worker < pool->workers));
+}
+
+int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
+		      const weft_submit_options *options)
+{
+	weft_worker_ *self = weft_worker_current_;
+	bool is_inside = self != NULL && self->pool == pool;
+	unsigned lane = options == NULL ? WEFT_LANE_NORMAL_ : lane_of_priority[options->priority];
+	int error = 0;
+
+	if (options != NULL && options->to_worker) {
+		error = send_private(pool, options->worker, first);
+	} else {
+		if (is_inside && phase_of(pool) == WEFT_POOL_ABORTING_)
+			return -EPIPE;
+		/* relaxed: published with the tasks. */
+		if (lane != WEFT_LANE_NORMAL_)
+			atomic_fetch_add_explicit(&pool->queued[lane], count, memory_order_relaxed);
+		if (is_inside)
+			send_own(self, lane, first);
+		else
+			error = send_to_nearest(pool, lane, first);
+		if (error != 0 && lane != WEFT_LANE_NORMAL_)
+			atomic_fetch_sub_explicit(&pool->queued[lane], count, memory_order_relaxed);
+	}
+	if (error == 0)
+		weft_counter_add(&pool->submitted, count);
+	return error;
 }
 
 void weft_worker_notify_(weft_worker_ *self)
@@ -524,8 +558,7 @@ void weft_worker_notify_(weft_worker_ *self)
 
 bool weft_worker_somebody_searches_(const weft_pool *pool)
 {
-	/* relaxed: a guess. */
-	return atomic_load_explicit(&pool->searching, memory_order_relaxed) != 0;
+	return weft_wake_somebody_searches_(&pool->wake);
 }
 
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
@@ -535,7 +568,7 @@ uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 	/* With all workers busy the task begins when another has ended, and the waiting thread may
 	 * be what keeps a worker from its CPU.
 	 */
-	if (!weft_worker_somebody_searches_(pool) && find_idle(pool, 0) < 0)
+	if (!weft_wake_somebody_searches_(&pool->wake) && !weft_wake_somebody_is_idle_(&pool->wake))
 		spin_ns /= SPIN_PART_WHEN_BUSY;
 	return spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)spin_ns;
 }
@@ -643,7 +676,8 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 	}
 }
 
-static void settle(weft_worker_ *self)
+/* Binds the thread and has the user's hook called. Returns whether that succeeded. */
+static bool settle(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	char name[16];
@@ -656,9 +690,16 @@ static void settle(weft_worker_ *self)
 	}
 	snprintf(name, sizeof(name), "weft-%u", self->index);
 	pthread_setname_np(pthread_self(), name);
+	if (pool->worker_begins != NULL) {
+		error = pool->worker_begins(pool->hook_context, self->index);
+		/* relaxed: as above. */
+		if (error != 0)
+			atomic_store_explicit(&pool->hook_error, error, memory_order_relaxed);
+	}
 	/* A1 release, pairs with pool:A2: create may return. */
 	if (atomic_fetch_sub_explicit(&pool->starting, 1, memory_order_release) == 1)
 		weft_park_wake(&pool->starting, WEFT_PARK_ALL);
+	return pool->worker_begins == NULL || error == 0;
 }
 
 void weft_worker_loop_(weft_worker_ *self)
@@ -678,10 +719,14 @@ void *weft_worker_main_(void *worker)
 
 	weft_worker_current_ = self;
 	weft_reclaim_worker_begins_();
-	settle(self);
+
+	bool has_begun = settle(self);
+
 	weft_fibers_begin_(self);
 	weft_worker_loop_(self);
 	weft_fibers_end_(self);
+	if (has_begun && pool->worker_ends != NULL)
+		pool->worker_ends(pool->hook_context, self->index);
 	weft_reclaim_worker_ends_();
 	weft_worker_current_ = NULL;
 	/* A3 acq_rel, pairs with A3, pool:A4: all that the workers did is done. */

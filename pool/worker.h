@@ -3,21 +3,22 @@
 #define WEFT_POOL_WORKER_H
 
 /*
- * Private: a worker, the pool around it, and what both know of a task. The essay on how workers
- * sleep and are woken stands in worker.c.
+ * Private: a worker, the pool around it, and what both know of a task. How workers sleep and
+ * are woken: wake.h.
  */
 
 #include <pthread.h>
 
 #include <weft/lockfree/counter.h>
-#include <weft/lockfree/deque.h>
 #include <weft/lockfree/fork_stack.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/pool.h>
 #include <weft/sync/park.h>
 
 #include "fiber.h"
+#include "lane.h"
 #include "pace.h"
+#include "wake.h"
 
 /* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
 enum {
@@ -56,18 +57,27 @@ enum {
 	WEFT_POOL_ENDED_, /* nothing is left and nothing can come: the workers return */
 };
 
+/* In the order in which they are looked at. */
+enum {
+	WEFT_LANE_HIGH_,
+	WEFT_LANE_NORMAL_,
+	WEFT_LANE_LOW_,
+	WEFT_LANES_,
+};
+
 struct weft_worker_ {
-	weft_deque deque; /* own tasks; also read by thieves */
-	/* Tasks from other threads, newest first; or weft_worker_closed_. Written by any thread. */
-	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_task *) inbox;
+	weft_lane_ lane[WEFT_LANES_];
 	/* Written by whoever wakes this worker. */
 	WEFT_LINE_ALIGNED weft_parker parker;
+	/* Tasks for this worker alone; written by any thread. */
+	weft_inbox_ private_inbox;
 	/* The worker's own. */
 	WEFT_LINE_ALIGNED weft_pool *pool;
 	unsigned index;
-	uint32_t ticks;     /* tasks taken; now and then the inbox comes first */
-	weft_task *backlog; /* tasks for which the deque had no memory to grow */
+	uint32_t ticks;           /* tasks taken; tells whose turn it is */
+	weft_task *private_first; /* taken from private_inbox, oldest first */
 	weft_pace_ pace;
+	void *local; /* storage for the user, or NULL */
 	pthread_t thread;
 	/* forkjoin.c: its fork stacks, and a stolen call that is to be made. */
 	weft_fork_level_ *fork_levels; /* all of them */
@@ -79,8 +89,6 @@ struct weft_worker_ {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_level_ *) fork_shown;
 };
 
-#define WEFT_POOL_IDLE_WORDS_ ((WEFT_PLAN_WORKERS_MAX + 63) / 64)
-
 struct weft_pool {
 	/* Constant once the workers run. */
 	const weft_plan *plan;
@@ -89,20 +97,25 @@ struct weft_pool {
 	unsigned workers;
 	uint64_t spin_ns;
 	size_t stack_bytes;
+	weft_idle idle;
 	bool unpinned;
+	int (*worker_begins)(void *context, unsigned worker);
+	void (*worker_ends)(void *context, unsigned worker);
+	void *hook_context;
+	size_t local_bytes;
 	/* Written when the pool starts and stops. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) phase;
 	WEFT_ATOMIC(uint32_t) alive;    /* worker threads; the word shutdown sleeps on */
 	WEFT_ATOMIC(uint32_t) starting; /* not yet bound; the word create sleeps on */
 	WEFT_ATOMIC(uint32_t) unbound;
 	WEFT_ATOMIC(int32_t) bind_error;
+	WEFT_ATOMIC(int32_t) hook_error; /* of a worker_begins that failed */
 	/* While closing: workers that hold no task, whose inbox is closed and whose deque is
 	 * empty. When that is all of them the pool has ended. */
 	WEFT_ATOMIC(uint32_t) quiet;
-	/* Workers that look for work, including those just woken for it. */
-	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) searching;
-	/* Bit i: worker i sleeps, or is about to, and nobody has chosen it yet. */
-	WEFT_ATOMIC(uint64_t) idle[WEFT_POOL_IDLE_WORDS_];
+	weft_wake_ wake;
+	/* Tasks in lanes of high and low priority. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) queued[WEFT_LANES_];
 	weft_counter submitted;
 	weft_counter run;
 	weft_counter canceled;
@@ -125,11 +138,16 @@ void weft_worker_loop_(weft_worker_ *self);
 /* Sleeps until there is a token for this worker, or the deadline; it reads nothing meanwhile. */
 void weft_worker_park_(weft_worker_ *self, weft_deadline deadline);
 
+/* Hands over `count` queued tasks, linked by next_ in their order. The options are valid, or NULL.
+ * Returns 0 or -EPIPE. The tasks may be gone on return. */
+int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
+		      const weft_submit_options *options);
+
+/* Whether the options are valid for this pool; NULL is. */
+bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options);
+
 /* There is something for this very worker: wakes it if it is idle. */
 void weft_worker_wake_(weft_worker_ *worker);
-
-/* Hands over a queued task. Returns 0 or -EPIPE. The task may be gone on return. */
-int weft_worker_send_(weft_pool *pool, weft_task *task);
 
 /* Wakes an idle worker, unless somebody searches already: there is work that this one has made
  * visible. */

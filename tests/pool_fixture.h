@@ -162,12 +162,12 @@ static inline unsigned pool_sleepers(const weft_pool *pool)
 	unsigned sleepers = 0;
 
 	for (unsigned i = 0; i < pool->workers; i++) {
-		bool idle = (atomic_load(&pool->idle[i / 64]) >> (i % 64) & 1) != 0;
+		bool idle = (atomic_load(&pool->wake.idle[i / 64]) >> (i % 64) & 1) != 0;
 
 		if (idle && atomic_load(&pool->worker[i]->parker.state_) == asleep)
 			sleepers++;
 	}
-	return atomic_load(&pool->searching) == 0 ? sleepers : 0;
+	return atomic_load(&pool->wake.searching) == 0 ? sleepers : 0;
 }
 
 /* Waits until so many workers sleep. When that is all that are not held at a gate the pool is at

@@ -407,7 +407,7 @@ static void flood_run(weft_task *task)
 		must(weft_task_submit(self->pool, &self->tasks[i]) == 0);
 	}
 	fail_alloc_after(-1);
-	self->kept = self->pool->worker[index]->backlog != NULL;
+	self->kept = self->pool->worker[index]->lane[WEFT_LANE_NORMAL_].backlog != NULL;
 	if (self->at != NULL)
 		gate_pass(self->at);
 	for (int i = 0; i < FLOOD && self->awaits; i++)

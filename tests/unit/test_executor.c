@@ -301,7 +301,7 @@ static void budget_is_smaller_when_all_are_busy(void **state)
 	assert_int_equal(weft_task_wait(&task, guard()), 0);
 	gate_hold(pool, &second, holders + 1, 1);
 	/* A worker that looked for work while the second came may not have stopped yet. */
-	while (atomic_load(&pool->searching) != 0)
+	while (atomic_load(&pool->wake.searching) != 0)
 		sched_yield();
 	assert_int_equal(weft_task_submit(pool, &task), 0);
 	assert_int_equal(task.spin_ns_, 1000);

@@ -101,6 +101,15 @@ static void refuses_bad_options(void **state)
 	options.size = sizeof(options) + 8;
 	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
 	options.size = sizeof(options);
+	options.idle = (weft_idle)(WEFT_IDLE_EFFICIENT + 1);
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.idle = (weft_idle)-1;
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.spin_ns = 1;
+	for (options.idle = WEFT_IDLE_LATENCY; options.idle <= WEFT_IDLE_EFFICIENT; options.idle++)
+		assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.idle = WEFT_IDLE_BALANCED;
+	options.spin_ns = 0;
 	options.workers = WEFT_PLAN_WORKERS_MAX + 1;
 	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
 	options.workers = UINT32_MAX;
@@ -428,12 +437,12 @@ static void submission_wakes_nobody_while_somebody_looks(void **state)
 	pool_await_rest(pool);
 	before = statistics_of(pool);
 	/* The test itself is who looks. */
-	atomic_fetch_add(&pool->searching, 1);
+	atomic_fetch_add(&pool->wake.searching, 1);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
 	assert_int_equal(statistics_of(pool).woken, before.woken);
 	assert_int_equal(atomic_load(&runs), 0);
-	atomic_fetch_sub(&pool->searching, 1);
+	atomic_fetch_sub(&pool->wake.searching, 1);
 	assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
 	await_runs(11);
 	weft_pool_destroy(pool);
@@ -456,7 +465,7 @@ static void *submit_meanwhile(void *unused)
 static void have_it_submitted(void)
 {
 	/* Only a worker that is counted as one who looks: nobody wakes it. */
-	if (atomic_load(&looked_at->searching) == 0)
+	if (atomic_load(&looked_at->wake.searching) == 0)
 		return;
 	atomic_store(&found_nothing, NULL);
 	gate_open(&looking);
@@ -490,9 +499,13 @@ static void submission_during_the_last_look_is_seen(void **state)
 /* Where all spin none is woken, either. */
 static void spinning_workers_do_not_sleep(void **state)
 {
-	weft_pool *pool = pool_of(2, WEFT_FOREVER);
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_pool *pool = NULL;
 
 	(void)state;
+	options.workers = 2;
+	options.idle = WEFT_IDLE_LATENCY;
+	assert_int_equal(weft_pool_create(&pool, &options), 0);
 	for (long i = 0; i < 200; i++) {
 		assert_int_equal(weft_spawn(pool, count_run, NULL), 0);
 		await_runs(i + 1);
