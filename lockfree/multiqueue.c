@@ -8,93 +8,151 @@
 /* How many pairs of lanes a pop looks at before it goes through all of them. */
 #define PAIRS_TRIED 4
 
+/* Chunks for each lane when all have the same; a lane wastes part of one. */
+#define CHUNKS_A_LANE 4
+
+/* What fits into an inbox. */
+#define INBOX_CAPACITY 16
+
+/* In chunks_, where a count is above it. */
+#define CHUNK_BITS 16
+#define NO_CHUNK   (((uint64_t)1 << CHUNK_BITS) - 1)
+
+/* An element follows. */
 typedef struct weft_multiqueue_entry_ {
 	uint64_t priority;
 	uint64_t sequence;
-	void *element;
 } weft_multiqueue_entry_;
 
-static uint32_t rounded_lanes(unsigned lanes)
+WEFT_INLINE size_t entry_size_for(size_t element_size)
 {
-	uint32_t rounded = 1;
-
-	while (rounded < lanes)
-		rounded *= 2;
-	return rounded;
+	return sizeof(weft_multiqueue_entry_) + (element_size + 7) / 8 * 8;
 }
 
-/* Elements in each lane, or 0 when the arguments are refused. */
-static uint32_t lane_capacity(size_t capacity, unsigned lanes)
+/* What lies in an inbox, but that it is cut off behind the element. */
+typedef struct weft_multiqueue_letter_ {
+	uint64_t priority;
+	unsigned char element[WEFT_MULTIQUEUE_ELEMENT_MAX];
+} weft_multiqueue_letter_;
+
+/* How the memory is divided: lanes, inboxes, entries, links of chunks, tables of the lanes. */
+typedef struct weft_multiqueue_layout_ {
+	uint32_t lanes, chunks, chunk_shift;
+	size_t entry_size, inbox_size, letter_size;
+	size_t inboxes, entries, links, tables, bytes;
+} weft_multiqueue_layout_;
+
+static size_t whole_lines(size_t bytes)
 {
-	if (lanes == 0 || lanes > WEFT_MULTIQUEUE_LANES_MAX || capacity < lanes ||
-	    capacity > WEFT_RING_CAPACITY_MAX_)
-		return 0;
-	return (uint32_t)((capacity + rounded_lanes(lanes) - 1) / rounded_lanes(lanes));
+	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
 }
 
-static size_t lane_bytes(uint32_t elements)
+/* Returns false when the arguments are refused. */
+static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t element_size,
+		    unsigned lanes)
 {
-	size_t bytes = sizeof(weft_multiqueue_lane_) +
-		       (size_t)elements * sizeof(weft_multiqueue_entry_) + WEFT_CACHE_LINE - 1;
+	if (lanes == 0 || lanes > WEFT_MULTIQUEUE_LANES_MAX || capacity == 0 ||
+	    capacity > WEFT_RING_CAPACITY_MAX_ || element_size == 0 ||
+	    element_size > WEFT_MULTIQUEUE_ELEMENT_MAX)
+		return false;
+	memset(layout, 0, sizeof(*layout));
+	layout->lanes = 1;
+	while (layout->lanes < lanes)
+		layout->lanes *= 2;
+	while (capacity > ((size_t)CHUNKS_A_LANE * layout->lanes) << layout->chunk_shift)
+		layout->chunk_shift++;
+	layout->chunks = (uint32_t)((capacity - 1) >> layout->chunk_shift) + 1 + layout->lanes - 1;
+	layout->entry_size = entry_size_for(element_size);
+	layout->letter_size = offsetof(weft_multiqueue_letter_, element) + element_size;
+	layout->inbox_size = weft_mpmc_queue_memory_size(INBOX_CAPACITY, layout->letter_size);
+	layout->inboxes = layout->lanes * sizeof(weft_multiqueue_lane_);
+	layout->entries = layout->inboxes + layout->lanes * layout->inbox_size;
+	layout->links =
+		layout->entries +
+		whole_lines(((size_t)layout->chunks << layout->chunk_shift) * layout->entry_size);
+	layout->tables = layout->links + whole_lines(layout->chunks * sizeof(uint16_t));
+	layout->bytes =
+		layout->tables + layout->lanes * whole_lines(layout->chunks * sizeof(uint16_t));
+	return true;
+}
 
-	return bytes / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
+size_t weft_multiqueue_memory_size_(size_t capacity, size_t element_size, unsigned lanes)
+{
+	weft_multiqueue_layout_ layout;
+
+	return lay_out(&layout, capacity, element_size, lanes) ? layout.bytes : 0;
 }
 
 static weft_multiqueue_lane_ *lane_at(const weft_multiqueue *queue, uint64_t index)
 {
-	return (weft_multiqueue_lane_ *)(void *)(queue->lanes_ +
-						 (index & queue->lane_mask_) * queue->lane_bytes_);
+	return &queue->lanes_[index & queue->lane_mask_];
 }
 
-static void start(weft_multiqueue *queue, void *lanes, uint32_t elements, unsigned count,
-		  unsigned stickiness)
+static void start(weft_multiqueue *queue, unsigned char *memory, size_t capacity,
+		  size_t element_size, const weft_multiqueue_layout_ *layout)
 {
-	queue->lanes_ = lanes;
-	queue->lane_bytes_ = lane_bytes(elements);
-	queue->lane_mask_ = rounded_lanes(count) - 1;
-	queue->lane_capacity_ = elements;
-	queue->stickiness_ = stickiness;
+	size_t table_size = (layout->bytes - layout->tables) / layout->lanes;
+
+	queue->lanes_ = (weft_multiqueue_lane_ *)(void *)memory;
+	queue->entries_ = memory + layout->entries;
+	queue->links_ = (WEFT_ATOMIC(uint16_t) *)(void *)(memory + layout->links);
+	queue->capacity_ = (uint32_t)capacity;
+	queue->lane_mask_ = layout->lanes - 1;
+	queue->element_size_ = (uint16_t)element_size;
+	queue->chunk_shift_ = (uint8_t)layout->chunk_shift;
 	/* relaxed: the queue is not shared yet. */
-	for (uint32_t i = 0; i <= queue->lane_mask_; i++)
-		atomic_store_explicit(&lane_at(queue, i)->least_, UINT64_MAX, memory_order_relaxed);
+	for (uint32_t i = 0; i < layout->lanes; i++) {
+		weft_multiqueue_lane_ *lane = lane_at(queue, i);
+
+		atomic_store_explicit(&lane->least_, UINT64_MAX, memory_order_relaxed);
+		lane->chunks_ = (uint16_t *)(void *)(memory + layout->tables + i * table_size);
+		weft_mpmc_queue_init_in(&lane->inbox_,
+					memory + layout->inboxes + i * layout->inbox_size,
+					layout->inbox_size, INBOX_CAPACITY, layout->letter_size);
+	}
+	for (uint32_t i = 0; i < layout->chunks; i++)
+		atomic_store_explicit(&queue->links_[i], (uint16_t)(i - 1), memory_order_relaxed);
+	atomic_store_explicit(&queue->chunks_, layout->chunks - 1, memory_order_relaxed);
 }
 
-int weft_multiqueue_init(weft_multiqueue *queue, size_t capacity, unsigned lanes,
-			 unsigned stickiness)
+/* Both kinds of init: with memory of the caller, or with none. */
+int weft_multiqueue_init_(weft_multiqueue *queue, size_t capacity, size_t element_size,
+			  unsigned lanes, unsigned stickiness)
 {
-	size_t one = 1, bytes = weft_multiqueue_memory_size(capacity, lanes);
+	weft_multiqueue_layout_ layout;
+	size_t one = 1;
 
 	memset((void *)queue, 0, sizeof(*queue));
-	if (bytes == 0 || stickiness == 0 || stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
+	if (!lay_out(&layout, capacity, element_size, lanes) || stickiness == 0 ||
+	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
 		return -EINVAL;
 
-	int error = weft_ring_memory_create_(&queue->owned_, &one, bytes);
+	int error = weft_ring_memory_create_(&queue->owned_, &one, layout.bytes);
 
-	if (error == 0)
-		start(queue, queue->owned_, lane_capacity(capacity, lanes), lanes, stickiness);
+	if (error == 0) {
+		start(queue, queue->owned_, capacity, element_size, &layout);
+		queue->stickiness_ = stickiness;
+	}
 	return error;
 }
 
-size_t weft_multiqueue_memory_size(size_t capacity, unsigned lanes)
+int weft_multiqueue_init_in_(weft_multiqueue *queue, void *memory, size_t bytes, size_t capacity,
+			     size_t element_size, unsigned lanes, unsigned stickiness)
 {
-	uint32_t elements = lane_capacity(capacity, lanes);
-
-	return elements == 0 ? 0 : rounded_lanes(lanes) * lane_bytes(elements);
-}
-
-int weft_multiqueue_init_in(weft_multiqueue *queue, void *memory, size_t bytes, size_t capacity,
-			    unsigned lanes, unsigned stickiness)
-{
-	size_t one = 1, needed = weft_multiqueue_memory_size(capacity, lanes);
+	weft_multiqueue_layout_ layout;
+	size_t one = 1;
 
 	memset((void *)queue, 0, sizeof(*queue));
-	if (needed == 0 || stickiness == 0 || stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
+	if (!lay_out(&layout, capacity, element_size, lanes) || stickiness == 0 ||
+	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
 		return -EINVAL;
 
-	int error = weft_ring_memory_adopt_(memory, bytes, &one, needed);
+	int error = weft_ring_memory_adopt_(memory, bytes, &one, layout.bytes);
 
-	if (error == 0)
-		start(queue, memory, lane_capacity(capacity, lanes), lanes, stickiness);
+	if (error == 0) {
+		start(queue, memory, capacity, element_size, &layout);
+		queue->stickiness_ = stickiness;
+	}
 	return error;
 }
 
@@ -109,9 +167,10 @@ void weft_multiqueue_handle_init(weft_multiqueue_handle *handle, weft_multiqueue
 	memset(handle, 0, sizeof(*handle));
 	handle->queue_ = queue;
 	/* relaxed: a number that no other handle has. Far apart, and never 0. */
-	handle->random_ =
+	handle->identity_ =
 		(atomic_fetch_add_explicit(&queue->handles_, 1, memory_order_relaxed) + 1) *
 		0x9e3779b97f4a7c15;
+	handle->random_ = handle->identity_;
 }
 
 /* Marsaglia's xorshift; the upper half is random enough for lanes. */
@@ -124,6 +183,16 @@ static uint32_t random_of(weft_multiqueue_handle *handle)
 	bits ^= bits << 17;
 	handle->random_ = bits;
 	return (uint32_t)(bits >> 32);
+}
+
+/* Where all elements of this priority go that this handle pushes: in one lane they keep their
+ * order. */
+static weft_multiqueue_lane_ *lane_of(const weft_multiqueue_handle *handle, uint64_t priority)
+{
+	uint64_t mixed = priority + handle->identity_;
+
+	mixed ^= mixed >> 32;
+	return lane_at(handle->queue_, (mixed * 0xbf58476d1ce4e5b9) >> 48);
 }
 
 /* Takes the lane if no other thread works in it. */
@@ -141,186 +210,434 @@ static void release(weft_multiqueue_lane_ *lane)
 	atomic_store_explicit(&lane->taken_, 0, memory_order_release);
 }
 
-static weft_multiqueue_entry_ *heap_of(weft_multiqueue_lane_ *lane)
-{
-	return (weft_multiqueue_entry_ *)(void *)(lane + 1);
-}
-
-static bool precedes(const weft_multiqueue_entry_ *left, const weft_multiqueue_entry_ *right)
-{
-	return left->priority < right->priority ||
-	       (left->priority == right->priority && left->sequence < right->sequence);
-}
-
 /* relaxed: written by the thread that has taken the lane; others take both for estimates, and who
- * must see what was pushed before has synchronised with M2. */
+ * must see what was pushed before has synchronised with the push, or with M2. */
 static uint32_t count_of(const weft_multiqueue_lane_ *lane)
 {
 	return atomic_load_explicit(&lane->count_, memory_order_relaxed);
 }
 
-/* relaxed: as above. */
-static uint64_t least_of(const weft_multiqueue_lane_ *lane)
+/* The heap of a lane that is ours; a copy of what does not change while we work in it, so that the
+ * compiler knows that. */
+typedef struct weft_multiqueue_heap_ {
+	unsigned char *entries;
+	const uint16_t *chunks;
+	uint32_t shift;
+	size_t element_size, entry_size;
+} weft_multiqueue_heap_;
+
+WEFT_INLINE weft_multiqueue_heap_ heap_of(const weft_multiqueue *queue,
+					  const weft_multiqueue_lane_ *lane, size_t element_size)
 {
-	return atomic_load_explicit(&lane->least_, memory_order_relaxed);
+	weft_multiqueue_heap_ heap = {queue->entries_, lane->chunks_, queue->chunk_shift_,
+				      element_size, entry_size_for(element_size)};
+
+	return heap;
+}
+
+WEFT_INLINE weft_multiqueue_entry_ *entry_at(const weft_multiqueue_heap_ *heap, uint32_t index)
+{
+	size_t place = ((size_t)heap->chunks[index >> heap->shift] << heap->shift) |
+		       (index & (((uint32_t)1 << heap->shift) - 1));
+
+	return (weft_multiqueue_entry_ *)(void *)(heap->entries + place * heap->entry_size);
 }
 
 /* relaxed: as above. */
-static void set_count(weft_multiqueue_lane_ *lane, uint32_t count)
+WEFT_INLINE void set_count(const weft_multiqueue_heap_ *heap, weft_multiqueue_lane_ *lane,
+			   uint32_t count)
 {
-	uint64_t least = count == 0 ? UINT64_MAX : heap_of(lane)->priority;
+	uint64_t least = count == 0 ? UINT64_MAX : entry_at(heap, 0)->priority;
 
 	atomic_store_explicit(&lane->count_, count, memory_order_relaxed);
-	if (least_of(lane) != least)
+	if (atomic_load_explicit(&lane->least_, memory_order_relaxed) != least)
 		atomic_store_explicit(&lane->least_, least, memory_order_relaxed);
 }
 
-/* Into a lane that is ours and not full. */
-static void insert(weft_multiqueue_lane_ *lane, uint64_t priority, void *element)
+/* Whether there is an entry for one more in a lane that is ours; a new chunk if need be. */
+static bool make_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint32_t count)
 {
-	weft_multiqueue_entry_ *heap = heap_of(lane);
-	weft_multiqueue_entry_ added = {priority, lane->sequence_++, element};
-	uint32_t count = count_of(lane), hole = count;
+	uint64_t first, next;
 
-	while (hole > 0 && precedes(&added, &heap[(hole - 1) / 2])) {
-		heap[hole] = heap[(hole - 1) / 2];
+	if ((count & (((uint32_t)1 << queue->chunk_shift_) - 1)) != 0)
+		return true;
+	do {
+		/* K1 acquire, pairs with K2: its link, and its last user is done with it. */
+		first = atomic_load_explicit(&queue->chunks_, memory_order_acquire);
+		if ((first & NO_CHUNK) == NO_CHUNK)
+			return false;
+		/* relaxed: the link may be of another use by now; then the exchange fails, which
+		 * itself only counts. */
+		next = atomic_load_explicit(&queue->links_[first & NO_CHUNK], memory_order_relaxed);
+		next |= ((first >> CHUNK_BITS) + 1) << CHUNK_BITS;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&queue->chunks_, &first, next, memory_order_relaxed, memory_order_relaxed));
+	lane->chunks_[count >> queue->chunk_shift_] = (uint16_t)(first & NO_CHUNK);
+	return true;
+}
+
+/* Gives the last chunk back when no entry in it is used. */
+static void give_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint32_t count)
+{
+	uint64_t first, given;
+
+	if ((count & (((uint32_t)1 << queue->chunk_shift_) - 1)) != 0)
+		return;
+	given = lane->chunks_[count >> queue->chunk_shift_];
+	/* relaxed: only the exchange counts. */
+	first = atomic_load_explicit(&queue->chunks_, memory_order_relaxed);
+	do {
+		/* relaxed: published by the exchange. */
+		atomic_store_explicit(&queue->links_[given], (uint16_t)(first & NO_CHUNK),
+				      memory_order_relaxed);
+		/* K2 release, pairs with K1: its link, and we are done with it. */
+	} while (!atomic_compare_exchange_weak_explicit(
+		&queue->chunks_, &first, ((first >> CHUNK_BITS) + 1) << CHUNK_BITS | given,
+		memory_order_release, memory_order_relaxed));
+}
+
+WEFT_INLINE void copy_entry(const weft_multiqueue_heap_ *heap, weft_multiqueue_entry_ *to,
+			    const weft_multiqueue_entry_ *from)
+{
+	*to = *from;
+	memcpy(to + 1, from + 1, heap->element_size);
+}
+
+WEFT_INLINE bool precedes(const weft_multiqueue_entry_ *left, const weft_multiqueue_entry_ *right)
+{
+	return left->priority < right->priority ||
+	       (left->priority == right->priority && left->sequence < right->sequence);
+}
+
+/* Into a lane that is ours and has room. Inlined for pointers, and once for all other sizes. */
+WEFT_INLINE void insert_sized(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane,
+			      uint64_t priority, const void *element, size_t element_size)
+{
+	weft_multiqueue_heap_ heap = heap_of(queue, lane, element_size);
+	weft_multiqueue_entry_ added = {priority, lane->sequence_++};
+	uint32_t count = count_of(lane), hole = count;
+	weft_multiqueue_entry_ *entry = entry_at(&heap, hole);
+
+	while (hole > 0) {
+		weft_multiqueue_entry_ *parent = entry_at(&heap, (hole - 1) / 2);
+
+		if (!precedes(&added, parent))
+			break;
+		copy_entry(&heap, entry, parent);
+		entry = parent;
 		hole = (hole - 1) / 2;
 	}
-	heap[hole] = added;
-	set_count(lane, count + 1);
+	*entry = added;
+	memcpy(entry + 1, element, element_size);
+	set_count(&heap, lane, count + 1);
+}
+
+static void insert(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint64_t priority,
+		   const void *element)
+{
+	if (queue->element_size_ == sizeof(void *))
+		insert_sized(queue, lane, priority, element, sizeof(void *));
+	else
+		insert_sized(queue, lane, priority, element, queue->element_size_);
 }
 
 /* From a lane that is ours and not empty. */
-static weft_multiqueue_entry_ extract(weft_multiqueue_lane_ *lane)
+WEFT_INLINE void extract_sized(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane,
+			       void *element, uint64_t *priority, size_t element_size)
 {
-	weft_multiqueue_entry_ *heap = heap_of(lane);
-	weft_multiqueue_entry_ first = heap[0];
+	weft_multiqueue_heap_ heap = heap_of(queue, lane, element_size);
 	uint32_t count = count_of(lane) - 1, hole = 0, child;
+	weft_multiqueue_entry_ *entry = entry_at(&heap, 0), *last = entry_at(&heap, count);
 
+	memcpy(element, entry + 1, element_size);
+	if (priority != NULL)
+		*priority = entry->priority;
 	while ((child = 2 * hole + 1) < count) {
-		child += child + 1 < count && precedes(&heap[child + 1], &heap[child]);
-		if (!precedes(&heap[child], &heap[count]))
+		weft_multiqueue_entry_ *least = entry_at(&heap, child);
+
+		if (child + 1 < count) {
+			weft_multiqueue_entry_ *other = entry_at(&heap, child + 1);
+			bool better = precedes(other, least);
+
+			child += better;
+			least = better ? other : least;
+		}
+		if (!precedes(least, last))
 			break;
-		heap[hole] = heap[child];
+		copy_entry(&heap, entry, least);
+		entry = least;
 		hole = child;
 	}
-	heap[hole] = heap[count];
-	set_count(lane, count);
-	return first;
+	if (entry != last)
+		copy_entry(&heap, entry, last);
+	set_count(&heap, lane, count);
 }
 
-int weft_multiqueue_push(weft_multiqueue_handle *handle, uint64_t priority, void *element)
+static void extract(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, void *element,
+		    uint64_t *priority)
 {
-	weft_multiqueue *queue = handle->queue_;
+	if (queue->element_size_ == sizeof(void *))
+		extract_sized(queue, lane, element, priority, sizeof(void *));
+	else
+		extract_sized(queue, lane, element, priority, queue->element_size_);
+	give_room(queue, lane, count_of(lane));
+}
 
-	if (handle->push_left_ == 0) {
-		handle->push_lane_ = random_of(handle);
-		handle->push_left_ = queue->stickiness_;
-	}
-	handle->push_left_--;
-	for (uint32_t tried = 0; tried <= queue->lane_mask_; tried++) {
-		weft_multiqueue_lane_ *lane = lane_at(queue, handle->push_lane_);
+/* relaxed: a hint for all but the thread that has the lane, and for that B2 acquires; see count_of.
+ */
+static bool has_mail(const weft_multiqueue_lane_ *lane)
+{
+	return atomic_load_explicit(&lane->mail_, memory_order_relaxed) != 0;
+}
 
-		if (try_take(lane)) {
-			/* relaxed: a pop that has found the queue closed and then this lane empty
-			 * had it before us, so that M1 shows the same to us. */
-			bool closed = atomic_load_explicit(&queue->phase_, memory_order_relaxed) !=
-				      WEFT_MULTIQUEUE_OPEN_;
-			bool fits = count_of(lane) < queue->lane_capacity_;
+/* Moves what others have left in the inbox of a lane that is ours into its heap. Returns whether
+ * nothing is left there, so that what is pushed now may go into the heap directly. */
+static bool empty_inbox(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
+{
+	weft_multiqueue_letter_ letter;
+	size_t letters;
 
-			if (!closed && fits)
-				insert(lane, priority, element);
-			release(lane);
-			if (closed)
-				return -EPIPE;
-			if (fits)
-				return 0;
+	if (WEFT_LIKELY(!has_mail(lane)))
+		return true;
+	/* B2 acquire, pairs with B1: the letters of all who have said that there are some. */
+	atomic_exchange_explicit(&lane->mail_, 0, memory_order_acquire);
+	for (letters = weft_mpmc_queue_size(&lane->inbox_); letters > 0; letters--) {
+		if (!make_room(queue, lane, count_of(lane)))
+			break;
+		if (!weft_mpmc_queue_try_pop(&lane->inbox_, &letter)) {
+			give_room(queue, lane, count_of(lane));
+			break;
 		}
-		handle->push_lane_++;
+		insert(queue, lane, letter.priority, letter.element);
 	}
-	return -EAGAIN;
+	if (weft_mpmc_queue_size(&lane->inbox_) == 0)
+		return true;
+	/* relaxed: the letters were published by B1, and this does not come between B1 and B2. */
+	atomic_exchange_explicit(&lane->mail_, 1, memory_order_relaxed);
+	return false;
 }
 
-/* Takes the first element of a lane. Returns 0, -ENOENT when it has none, -EBUSY when another
- * thread works in it. */
-static int pop_from(weft_multiqueue_lane_ *lane, void **element, uint64_t *priority)
+/* Whether there is something in a lane, or may be. */
+static bool has_elements(const weft_multiqueue_lane_ *lane)
 {
-	if (!try_take(lane))
-		return -EBUSY;
-	if (count_of(lane) == 0) {
-		release(lane);
-		return -ENOENT;
+	return has_mail(lane) || count_of(lane) > 0;
+}
+
+/* What a pop takes for the least priority of a lane. What is in an inbox may be anything: somebody
+ * should look. In a lane that is another thread's there is nothing to be had. */
+static uint64_t least_of(const weft_multiqueue_lane_ *lane)
+{
+	/* relaxed: estimates. */
+	if (atomic_load_explicit(&lane->taken_, memory_order_relaxed) != 0)
+		return UINT64_MAX;
+	return has_mail(lane) ? 0 : atomic_load_explicit(&lane->least_, memory_order_relaxed);
+}
+
+/* relaxed: a pop that has found the queue closed and then this lane empty had it before us, so that
+ * M1 shows the same to us; and who knows that it was closed sees it. */
+static bool seems_closed(const weft_multiqueue *queue)
+{
+	return atomic_load_explicit(&queue->phase_, memory_order_relaxed) != WEFT_MULTIQUEUE_OPEN_;
+}
+
+/* Leaves an element to the thread that works in the lane, or to the next one. */
+static int push_to_inbox(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint64_t priority,
+			 const void *element)
+{
+	weft_multiqueue_letter_ letter;
+	int error;
+
+	if (seems_closed(queue))
+		return -EPIPE;
+	letter.priority = priority;
+	memcpy(letter.element, element, queue->element_size_);
+	error = weft_mpmc_queue_push(&lane->inbox_, &letter);
+	/* B1 release, pairs with B2: the letter. */
+	if (error == 0)
+		atomic_exchange_explicit(&lane->mail_, 1, memory_order_release);
+	return error;
+}
+
+/* Pushes what it can into a lane that is ours; nothing, and returns 0, when there is something in
+ * its inbox that must come before. */
+static int push_to_heap(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint64_t priority,
+			const unsigned char *elements, size_t count, size_t *pushed)
+{
+	if (seems_closed(queue))
+		return -EPIPE;
+	if (!empty_inbox(queue, lane))
+		return 0;
+	for (; *pushed < count; ++*pushed) {
+		if (!make_room(queue, lane, count_of(lane)))
+			return -EAGAIN;
+		insert(queue, lane, priority, elements + *pushed * queue->element_size_);
 	}
-
-	weft_multiqueue_entry_ first = extract(lane);
-
-	release(lane);
-	*element = first.element;
-	if (priority != NULL)
-		*priority = first.priority;
 	return 0;
 }
 
-/* Goes through all lanes. Returns 0, -ENOENT when all were empty, -EBUSY when some could not be
- * looked at. With `closed` it also takes those that seem empty: no push can follow. */
-static int pop_from_any(weft_multiqueue_handle *handle, bool closed, void **element,
-			uint64_t *priority)
+int weft_multiqueue_push_(weft_multiqueue_handle *handle, uint64_t priority, const void *elements,
+			  size_t count, size_t *pushed)
 {
+	weft_multiqueue *queue = handle->queue_;
+	weft_multiqueue_lane_ *lane = lane_of(handle, priority);
+	const unsigned char *bytes = elements;
+	int error = 0;
+
+	*pushed = 0;
+	while (error == 0 && *pushed < count) {
+		size_t before = *pushed;
+
+		if (try_take(lane)) {
+			error = push_to_heap(queue, lane, priority, bytes, count, pushed);
+			release(lane);
+		}
+		if (error == 0 && *pushed == before) {
+			error = push_to_inbox(queue, lane, priority,
+					      bytes + before * queue->element_size_);
+			*pushed += error == 0;
+		}
+	}
+	return error;
+}
+
+/* The first letter of a lane that is ours and whose heap is empty: there is no room for that, or
+ * the letter came just now. Returns 0, -ENOENT when there is none, nor will be when `closed`, or
+ * -EBUSY. */
+static int pop_from_inbox(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, bool closed,
+			  void *element, uint64_t *priority)
+{
+	weft_multiqueue_letter_ letter;
+	int error;
+
+	if (closed)
+		weft_mpmc_queue_close(&lane->inbox_);
+	error = weft_mpmc_queue_pop(&lane->inbox_, &letter);
+	if (error != 0)
+		return error == -EPIPE || !closed ? -ENOENT : -EBUSY;
+	memcpy(element, letter.element, queue->element_size_);
+	if (priority != NULL)
+		*priority = letter.priority;
+	return 0;
+}
+
+/* Takes up to `count` of the first elements of a lane. Returns how many; -ENOENT when it has none;
+ * -EBUSY when another thread works in it, or is about to leave something in its inbox. */
+static long pop_from(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, bool closed,
+		     unsigned char *elements, uint64_t *priorities, size_t count)
+{
+	long popped = 0;
+
+	if (!try_take(lane))
+		return -EBUSY;
+	empty_inbox(queue, lane);
+	for (; (size_t)popped < count && count_of(lane) > 0; popped++)
+		extract(queue, lane, elements + (size_t)popped * queue->element_size_,
+			priorities == NULL ? NULL : priorities + popped);
+	if (popped == 0) {
+		int error = pop_from_inbox(queue, lane, closed, elements, priorities);
+
+		popped = error == 0 ? 1 : error;
+	}
+	release(lane);
+	return popped;
+}
+
+/* Goes through all lanes. Returns how many elements it took; -ENOENT when there are none, -EBUSY
+ * when some lanes could not be looked at. With `closed` it also takes those that seem empty: no
+ * push can follow. */
+static long pop_from_any(weft_multiqueue_handle *handle, bool closed, unsigned char *elements,
+			 uint64_t *priorities, size_t count)
+{
+	weft_multiqueue *queue = handle->queue_;
 	uint32_t first = random_of(handle);
-	int result = -ENOENT;
+	long result = -ENOENT;
 
-	for (uint32_t i = 0; i <= handle->queue_->lane_mask_; i++) {
-		weft_multiqueue_lane_ *lane = lane_at(handle->queue_, first + i);
+	for (uint32_t i = 0; i <= queue->lane_mask_; i++) {
+		weft_multiqueue_lane_ *lane = lane_at(queue, first + i);
+		long popped;
 
-		if (!closed && count_of(lane) == 0)
+		if (!closed && !has_elements(lane))
 			continue;
-
-		int error = pop_from(lane, element, priority);
-
-		if (error == 0)
-			return 0;
-		if (error == -EBUSY)
-			result = error;
+		popped = pop_from(queue, lane, closed, elements, priorities, count);
+		if (popped > 0)
+			return popped;
+		if (popped == -EBUSY)
+			result = popped;
 	}
 	return result;
 }
 
-int weft_multiqueue_pop(weft_multiqueue_handle *handle, void **element, uint64_t *priority)
+/* The better of the two lanes of a handle. At times they change: the better one stays, to be
+ * compared with another. */
+static weft_multiqueue_lane_ *choose_lane(weft_multiqueue_handle *handle, bool keep)
 {
 	weft_multiqueue *queue = handle->queue_;
+	weft_multiqueue_lane_ *one = lane_at(queue, handle->pop_lanes_[0]);
+	weft_multiqueue_lane_ *other = lane_at(queue, handle->pop_lanes_[1]);
+
+	if (handle->pop_left_ == 0) {
+		if (!keep)
+			handle->pop_lanes_[0] = random_of(handle);
+		else if (least_of(other) < least_of(one))
+			handle->pop_lanes_[0] = handle->pop_lanes_[1];
+		handle->pop_lanes_[1] = random_of(handle);
+		handle->pop_left_ = queue->stickiness_;
+		one = lane_at(queue, handle->pop_lanes_[0]);
+		other = lane_at(queue, handle->pop_lanes_[1]);
+	}
+	handle->pop_left_--;
+	return least_of(other) < least_of(one) ? other : one;
+}
+
+/* Takes up to `count` elements of one lane. Returns how many, -EAGAIN or -EPIPE. */
+static long pop_some(weft_multiqueue_handle *handle, unsigned char *elements, uint64_t *priorities,
+		     size_t count)
+{
+	weft_multiqueue *queue = handle->queue_;
+	uint32_t phase;
+	long popped;
 
 	for (int tried = 0; tried < PAIRS_TRIED; tried++) {
-		if (handle->pop_left_ == 0) {
-			handle->pop_lanes_[0] = random_of(handle);
-			handle->pop_lanes_[1] = random_of(handle);
-			handle->pop_left_ = queue->stickiness_;
+		weft_multiqueue_lane_ *lane = choose_lane(handle, tried == 0);
+
+		if (has_elements(lane)) {
+			popped = pop_from(queue, lane, false, elements, priorities, count);
+			if (popped > 0)
+				return popped;
 		}
-		handle->pop_left_--;
-
-		weft_multiqueue_lane_ *one = lane_at(queue, handle->pop_lanes_[0]);
-		weft_multiqueue_lane_ *other = lane_at(queue, handle->pop_lanes_[1]);
-		weft_multiqueue_lane_ *better = least_of(other) < least_of(one) ? other : one;
-
-		if (count_of(better) != 0 && pop_from(better, element, priority) == 0)
-			return 0;
 		handle->pop_left_ = 0;
 	}
-
 	/* M6 acquire, pairs with M3, M5: what was done before closing. */
-	uint32_t phase = atomic_load_explicit(&queue->phase_, memory_order_acquire);
-
+	phase = atomic_load_explicit(&queue->phase_, memory_order_acquire);
 	if (phase == WEFT_MULTIQUEUE_DRAINED_)
 		return -EPIPE;
-	int error = pop_from_any(handle, phase != WEFT_MULTIQUEUE_OPEN_, element, priority);
-
-	if (error == 0)
-		return 0;
-	if (phase == WEFT_MULTIQUEUE_OPEN_ || error != -ENOENT)
+	popped = pop_from_any(handle, phase != WEFT_MULTIQUEUE_OPEN_, elements, priorities, count);
+	if (popped > 0)
+		return popped;
+	if (phase == WEFT_MULTIQUEUE_OPEN_ || popped != -ENOENT)
 		return -EAGAIN;
 	/* M5 release, pairs with M4, M6: for those who will not have seen it closed. From now on
 	 * lanes are taken in vain, and nobody need wonder about one that is. */
 	atomic_store_explicit(&queue->phase_, WEFT_MULTIQUEUE_DRAINED_, memory_order_release);
 	return -EPIPE;
+}
+
+int weft_multiqueue_pop_(weft_multiqueue_handle *handle, void *elements, uint64_t *priorities,
+			 size_t count, size_t *popped)
+{
+	unsigned char *bytes = elements;
+
+	*popped = 0;
+	while (*popped < count) {
+		long more =
+			pop_some(handle, bytes + *popped * handle->queue_->element_size_,
+				 priorities == NULL ? NULL : priorities + *popped, count - *popped);
+
+		if (more < 0)
+			return (int)more;
+		*popped += (size_t)more;
+	}
+	return 0;
 }
 
 void weft_multiqueue_close(weft_multiqueue *queue)
@@ -336,7 +653,10 @@ size_t weft_multiqueue_size(const weft_multiqueue *queue)
 {
 	size_t size = 0;
 
-	for (uint32_t i = 0; i <= queue->lane_mask_; i++)
-		size += count_of(lane_at(queue, i));
+	for (uint32_t i = 0; i <= queue->lane_mask_; i++) {
+		const weft_multiqueue_lane_ *lane = lane_at(queue, i);
+
+		size += count_of(lane) + weft_mpmc_queue_size(&lane->inbox_);
+	}
 	return size;
 }

@@ -6,8 +6,7 @@
  *   - each element whose push succeeded is popped exactly once (counted one by one), and nothing
  *     else is; what the producer wrote before the push, the consumer reads after the pop;
  *   - the consumers go on until they are told that nothing will come, and then nothing is left;
- *   - in a strict queue a consumer gets the elements of one producer and one priority in their
- * order;
+ *   - a consumer gets the elements of one producer and one priority in their order;
  *   - in a strict queue that is closed each consumer gets ever larger priorities.
  */
 
@@ -148,7 +147,7 @@ static void consume(priority_worker *self)
 			return;
 		if (error == -EAGAIN && !stress_wait(&round->crew))
 			return;
-		if (error != 0 || !round->strict)
+		if (error != 0)
 			continue;
 		unsigned *expected = &next[element->producer][element->priority];
 
