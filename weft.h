@@ -37,6 +37,7 @@
 #include <weft/pool/forkjoin.h>
 #include <weft/pool/future.h>
 #include <weft/pool/pool.h>
+#include <weft/pool/strand.h>
 #include <weft/sync/deadline.h>
 #include <weft/sync/eventcount.h>
 #include <weft/sync/park.h>

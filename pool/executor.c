@@ -101,6 +101,20 @@ int weft_task_submit_with(weft_pool *pool, weft_task *task, const weft_submit_op
 	return error;
 }
 
+int weft_executor_submit_unbounded_(weft_pool *pool, weft_task *task)
+{
+	uint32_t was;
+	int error = begin_submission(pool, task, &was);
+
+	if (error != 0)
+		return error;
+	task->spin_ns_ = weft_worker_spin_ns_(pool);
+	error = weft_worker_send_unbounded_(pool, task, 1, NULL);
+	if (error != 0)
+		weft_worker_set_state_(task, was);
+	return error;
+}
+
 int weft_task_submit_many(weft_pool *pool, weft_task *const *tasks, size_t count,
 			  const weft_submit_options *options)
 {

@@ -34,6 +34,9 @@
  * What happens before a submission is visible to the task; what a task does is visible after its
  * wait.
  *
+ * Where the pool is bounded (max_queued in pool.h) and has no room, each submission waits, returns
+ * -EAGAIN or runs the task itself, as the pool's options say.
+ *
  * Order: there is none among tasks of one priority, but that each begins at last: of 64 tasks that
  * a worker takes one is the oldest of normal priority that it has, and one the oldest of low
  * priority that it finds. So a task of low priority waits for at most 63 tasks of others for itself
@@ -45,6 +48,7 @@
 #include <weft/sync/deadline.h>
 
 typedef struct weft_task weft_task;
+typedef struct weft_strand weft_strand;
 
 /* What comes first when there is more than can run. A task that runs is not interrupted. */
 typedef enum weft_priority {
@@ -64,11 +68,16 @@ typedef struct weft_submit_options {
 	 */
 	bool to_worker;
 	unsigned worker;
+	/*
+	 * One at a time with the other tasks of this strand, in the order of submission, wherever
+	 * the strand runs (strand.h): the members above are not looked at. NULL: alone.
+	 */
+	weft_strand *strand;
 } weft_submit_options;
 
 #define WEFT_SUBMIT_OPTIONS_INIT                                                                   \
 	{                                                                                          \
-		sizeof(weft_submit_options), WEFT_PRIORITY_NORMAL, false, 0                        \
+		sizeof(weft_submit_options), WEFT_PRIORITY_NORMAL, false, 0, NULL                  \
 	}
 
 /* A task's function finds its data around the task: the task is a member of the caller's struct. */
@@ -106,7 +115,7 @@ WEFT_API int weft_spawn(weft_pool *pool, void (*function)(void *argument), void 
  * The same with options, which may be NULL.
  * Threads: any. Progress: as weft_spawn.
  * Returns also -EINVAL when the options have another size than this library knows, a priority that
- * there is not, or a worker that the pool has not.
+ * there is not, or a worker or a strand that is not the pool's.
  */
 WEFT_API int weft_spawn_with(weft_pool *pool, void (*function)(void *argument), void *argument,
 			     const weft_submit_options *options);

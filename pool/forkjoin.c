@@ -182,7 +182,7 @@ int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
 		return 0;
 	}
 	weft_task_init(&root.task, run_root);
-	error = weft_task_submit(pool, &root.task);
+	error = weft_executor_submit_unbounded_(pool, &root.task);
 	if (error == 0)
 		error = weft_task_wait(&root.task, WEFT_FOREVER);
 	return error == 0 ? root.error : error;
@@ -246,7 +246,7 @@ static void share(weft_fork_level_ *level, weft_fork_slot *head)
 	if (!weft_worker_somebody_searches_(level->worker->pool) && weft_now() < level->wakes_from)
 		return;
 	if (weft_fork_stack_share(&level->stack, head) > 0)
-		weft_worker_notify_(level->worker);
+		weft_worker_notify_(level->worker->pool, level->worker->index);
 }
 
 /* Whether the slot is one that cannot be stolen. */

@@ -25,6 +25,21 @@ typedef struct weft_lane_ {
 	WEFT_LINE_ALIGNED weft_inbox_ inbox;
 } weft_lane_;
 
+/* Turns a list of tasks round. Returns its new first one; the first one becomes the last. */
+WEFT_INLINE weft_task *weft_task_reverse_(weft_task *first)
+{
+	weft_task *reversed = NULL;
+
+	while (first != NULL) {
+		weft_task *next = first->next_;
+
+		first->next_ = reversed;
+		reversed = first;
+		first = next;
+	}
+	return reversed;
+}
+
 /*
  * Adds the tasks from `newest` to `oldest`, which are linked so.
  * Threads: any. Progress: lock-free. Returns false when the inbox is closed.

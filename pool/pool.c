@@ -32,7 +32,9 @@ static int check_options(weft_pool_options *all, const weft_pool_options *option
 	if ((all->stack_bytes != 0 && (all->stack_bytes < WEFT_POOL_STACK_BYTES_MIN ||
 				       all->stack_bytes > WEFT_POOL_STACK_BYTES_MAX)) ||
 	    (unsigned)all->idle > WEFT_IDLE_EFFICIENT ||
-	    (all->idle != WEFT_IDLE_BALANCED && all->spin_ns != 0))
+	    (all->idle != WEFT_IDLE_BALANCED && all->spin_ns != 0) ||
+	    (unsigned)all->full > WEFT_FULL_RUN ||
+	    (all->full != WEFT_FULL_BLOCK && all->full_wait_ns != 0))
 		return -EINVAL;
 	if (all->plan != NULL && all->workers != 0 && all->workers != weft_plan_workers(all->plan))
 		return -EINVAL;
@@ -152,6 +154,9 @@ static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
 	pool->stack_bytes =
 		options->stack_bytes != 0 ? options->stack_bytes : WEFT_FIBER_STACK_BYTES_DEFAULT_;
 	pool->idle = options->idle;
+	pool->bound.limit = options->max_queued;
+	pool->full = options->full;
+	pool->full_wait_ns = options->full_wait_ns;
 	pool->worker_begins = options->worker_begins;
 	pool->worker_ends = options->worker_ends;
 	pool->hook_context = options->hook_context;

@@ -52,6 +52,18 @@ typedef enum weft_idle {
 	WEFT_IDLE_EFFICIENT
 } weft_idle;
 
+/* What a submission does that a bounded pool has no room for. */
+typedef enum weft_full {
+	/* Waits for room, as long as full_wait_ns says, and returns -EAGAIN after that. A task that
+	 * submits is suspended. */
+	WEFT_FULL_BLOCK,
+	/* Returns -EAGAIN at once. */
+	WEFT_FULL_REFUSE,
+	/* Runs the task itself, and returns when it has run. Tasks of strands or for one worker are
+	 * refused. */
+	WEFT_FULL_RUN
+} weft_full;
+
 typedef struct weft_pool_options {
 	/* sizeof(weft_pool_options), filled by WEFT_POOL_OPTIONS_INIT. */
 	size_t size;
@@ -82,6 +94,13 @@ typedef struct weft_pool_options {
 	size_t stack_bytes;
 	weft_idle idle;
 	/*
+	 * How many tasks may be accepted and not begun, at most; 0: any number. Who submits many at
+	 * once gets -EINVAL for more than that. fork-join runs are not counted.
+	 */
+	uint32_t max_queued;
+	weft_full full;
+	uint64_t full_wait_ns; /* 0: without a bound */
+	/*
 	 * Called on each worker's thread before its first and after its last task, with the
 	 * context and the number of the worker; NULL: not called. When worker_begins returns other
 	 * than 0, weft_pool_create fails with that, after worker_ends on the workers that had
@@ -96,8 +115,8 @@ typedef struct weft_pool_options {
 
 #define WEFT_POOL_OPTIONS_INIT                                                                     \
 	{                                                                                          \
-		sizeof(weft_pool_options), NULL, 0, false, 0, 0, WEFT_IDLE_BALANCED, NULL, NULL,   \
-			NULL, 0                                                                    \
+		sizeof(weft_pool_options), NULL, 0, false, 0, 0, WEFT_IDLE_BALANCED, 0,            \
+			WEFT_FULL_BLOCK, 0, NULL, NULL, NULL, 0                                    \
 	}
 
 #define WEFT_POOL_STACK_BYTES_MIN ((size_t)16 << 10)
@@ -143,7 +162,7 @@ WEFT_BEGIN_DECLS
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,
  *   -EINVAL  pool is NULL, the options have another size than this library knows, name a plan and
  *            another number of workers than it has, or more than WEFT_PLAN_WORKERS_MAX workers, no
- *            known policy, or a spin_ns with a policy that does not take one
+ *            known policies, or a span with a policy that does not take one
  *   -ENOMEM  out of memory
  *   -EAGAIN  the system does not grant another thread
  *   another negative errno of weft_topology_create, or what worker_begins returned

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 #include <weft/lockfree/reclaim_thread.h>
@@ -52,14 +51,7 @@ static bool work_is_visible(const weft_pool *pool)
 	return false;
 }
 
-static uint32_t phase_of(const weft_pool *pool)
-{
-	/* F1 acquire, pairs with F2, pool:F3, pool:F4: what was done before closing. */
-	return atomic_load_explicit(&pool->phase, memory_order_acquire);
-}
-
-/* There is work that was made visible: wakes one idle worker, unless somebody searches already. */
-static void notify(weft_pool *pool, unsigned near)
+void weft_worker_notify_(weft_pool *pool, unsigned near)
 {
 	int chosen = weft_wake_choose_(&pool->wake, near);
 
@@ -73,21 +65,6 @@ void weft_worker_wake_(weft_worker_ *worker)
 {
 	if (weft_wake_is_idle_(&worker->pool->wake, worker->index))
 		weft_parker_unpark(&worker->parker);
-}
-
-/* Turns a list of tasks round. Returns its new first one; the first one becomes the last. */
-static weft_task *reverse(weft_task *first)
-{
-	weft_task *reversed = NULL;
-
-	while (first != NULL) {
-		weft_task *next = first->next_;
-
-		first->next_ = reversed;
-		reversed = first;
-		first = next;
-	}
-	return reversed;
 }
 
 /* Moves one of several tasks, and with the last one makes them visible. */
@@ -115,7 +92,7 @@ static weft_task *keep(weft_worker_ *self, unsigned lane, weft_task *newest, boo
 		weft_counter_add(&self->pool->stolen, count);
 	/* While they moved they were nowhere to be seen. */
 	if (count > 1)
-		notify(self->pool, self->index);
+		weft_worker_notify_(self->pool, self->index);
 	return newest;
 }
 
@@ -133,7 +110,7 @@ static weft_task *take_private(weft_worker_ *self)
 	weft_task *task = self->private_first;
 
 	if (WEFT_LIKELY(task == NULL))
-		task = reverse(weft_inbox_take_(&self->private_inbox));
+		task = weft_task_reverse_(weft_inbox_take_(&self->private_inbox));
 	if (WEFT_UNLIKELY(task != NULL))
 		self->private_first = task->next_;
 	return task;
@@ -195,7 +172,7 @@ static weft_task *steal_half(weft_worker_ *self, weft_worker_ *victim, unsigned 
 	weft_counter_add(&self->pool->stolen, (int64_t)stolen);
 	/* While they moved they were nowhere to be seen. */
 	if (stolen > 1)
-		notify(self->pool, self->index);
+		weft_worker_notify_(self->pool, self->index);
 	return tasks[0];
 }
 
@@ -294,7 +271,7 @@ static weft_task *close_inboxes(weft_worker_ *self)
 						  memory_order_relaxed);
 	}
 	/* There is none that was taken before: this worker has found nothing. */
-	self->private_first = reverse(weft_inbox_close_(&self->private_inbox));
+	self->private_first = weft_task_reverse_(weft_inbox_close_(&self->private_inbox));
 	return task != NULL ? task : take_private(self);
 }
 
@@ -302,7 +279,7 @@ static weft_task *close_inboxes(weft_worker_ *self)
 static void end_search(weft_worker_ *self)
 {
 	if (weft_wake_end_search_(&self->pool->wake) && work_is_visible(self->pool))
-		notify(self->pool, self->index);
+		weft_worker_notify_(self->pool, self->index);
 }
 
 static uint32_t state_of(const weft_task *task)
@@ -341,7 +318,7 @@ static weft_task *look_around(weft_worker_ *self)
 	do {
 		weft_task *task = find_task(self);
 
-		if (task != NULL || phase_of(self->pool) != WEFT_POOL_OPEN_)
+		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)
 			return task;
 		weft_reclaim_quiescent();
 		for (int i = 0; i < PAUSES_PER_LOOK; i++)
@@ -392,7 +369,7 @@ static void doze(weft_worker_ *self)
 	weft_forkjoin_ask_all_(self);
 	weft_wake_stop_searching_(&pool->wake);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
-	    !weft_fibers_woken_(self) && phase_of(pool) != WEFT_POOL_ENDED_) {
+	    !weft_fibers_woken_(self) && weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
 		weft_counter_increment(&pool->parked);
 		weft_worker_park_(self, weft_fibers_deadline_(self));
 	}
@@ -420,8 +397,8 @@ static weft_task *rest(weft_worker_ *self)
 	weft_task *task;
 
 	weft_wake_begin_search_(&pool->wake);
-	while ((task = look_around(self)) == NULL && phase_of(pool) != WEFT_POOL_ENDED_) {
-		bool open = phase_of(pool) == WEFT_POOL_OPEN_;
+	while ((task = look_around(self)) == NULL && weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
+		bool open = weft_worker_phase_(pool) == WEFT_POOL_OPEN_;
 
 		if (tidy_up(self) || (open && pool->idle == WEFT_IDLE_LATENCY))
 			continue;
@@ -441,17 +418,19 @@ static weft_task *rest(weft_worker_ *self)
 	return task;
 }
 
-static void run(weft_worker_ *self, weft_task *task)
+void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel)
 {
-	weft_fiber_ *fiber = self->fibers.running;
-	bool cancel = phase_of(self->pool) == WEFT_POOL_ABORTING_;
+	weft_worker_ *self = weft_worker_current_;
+	weft_fiber_ *fiber = self != NULL && self->pool == pool ? self->fibers.running : NULL;
+	const weft_task *below = NULL;
 
-	if (task->kind_ == WEFT_TASK_SUSPENDED_) {
-		weft_fibers_go_on_(self);
-		return;
+	if ((task->kind_ & WEFT_TASK_COUNTED_) != 0)
+		weft_bound_leave_(&pool->bound, 1);
+	if (fiber != NULL) {
+		below = fiber->task;
+		fiber->task = task;
 	}
-	fiber->task = task;
-	switch (task->kind_) {
+	switch (task->kind_ & ~(uint32_t)WEFT_TASK_COUNTED_) {
 	case WEFT_TASK_PLAIN_:
 		weft_executor_run_plain_(task, cancel);
 		break;
@@ -461,99 +440,25 @@ static void run(weft_worker_ *self, weft_task *task)
 	case WEFT_TASK_FUTURE_:
 		weft_future_run_(task, cancel);
 		break;
+	case WEFT_TASK_STRAND_:
+		weft_strand_run_(task);
+		break;
 	case WEFT_TASK_STOLEN_CALL_:
 		weft_forkjoin_run_stolen_(self);
 		break;
 	}
-	fiber->task = NULL;
+	if (fiber != NULL)
+		fiber->task = below;
 }
 
-/* Of a worker of the pool: keeps the tasks. */
-static void send_own(weft_worker_ *self, unsigned lane, weft_task *first)
+static void run(weft_worker_ *self, weft_task *task)
 {
-	while (first != NULL) {
-		weft_task *next = first->next_;
+	weft_pool *pool = self->pool;
 
-		push_one_of(self, lane, first, next == NULL);
-		first = next;
-	}
-	notify(self->pool, self->index);
-}
-
-/* To one worker. Returns 0 or -EPIPE. */
-static int send_private(weft_pool *pool, unsigned index, weft_task *first)
-{
-	weft_worker_ *self = weft_worker_current_;
-	weft_worker_ *worker = pool->worker[index];
-	uint32_t phase = phase_of(pool);
-
-	/* While a pool drains, its own tasks may submit. */
-	if (phase == WEFT_POOL_ABORTING_ || phase == WEFT_POOL_ENDED_ ||
-	    (phase != WEFT_POOL_OPEN_ && (self == NULL || self->pool != pool)) ||
-	    !weft_inbox_put_(&worker->private_inbox, reverse(first), first))
-		return -EPIPE;
-	weft_worker_wake_(worker);
-	return 0;
-}
-
-/* Of any other thread: to the worker nearest to it. Returns 0 or -EPIPE. */
-static int send_to_nearest(weft_pool *pool, unsigned lane, weft_task *first)
-{
-	uint32_t phase = phase_of(pool);
-	int cpu = sched_getcpu();
-	unsigned near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
-
-	if (phase != WEFT_POOL_OPEN_ ||
-	    !weft_inbox_put_(&pool->worker[near]->lane[lane].inbox, reverse(first), first))
-		return -EPIPE;
-	notify(pool, near);
-	return 0;
-}
-
-static const unsigned lane_of_priority[] = {
-	[WEFT_PRIORITY_NORMAL] = WEFT_LANE_NORMAL_,
-	[WEFT_PRIORITY_HIGH] = WEFT_LANE_HIGH_,
-	[WEFT_PRIORITY_LOW] = WEFT_LANE_LOW_,
-};
-
-bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
-{
-	return options == NULL || (options->size == sizeof(*options) &&
-				   (unsigned)options->priority <= WEFT_PRIORITY_LOW &&
-				   (!options->to_worker || options->worker < pool->workers));
-}
-
-int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
-		      const weft_submit_options *options)
-{
-	weft_worker_ *self = weft_worker_current_;
-	bool is_inside = self != NULL && self->pool == pool;
-	unsigned lane = options == NULL ? WEFT_LANE_NORMAL_ : lane_of_priority[options->priority];
-	int error = 0;
-
-	if (options != NULL && options->to_worker) {
-		error = send_private(pool, options->worker, first);
-	} else {
-		if (is_inside && phase_of(pool) == WEFT_POOL_ABORTING_)
-			return -EPIPE;
-		/* relaxed: published with the tasks. */
-		if (lane != WEFT_LANE_NORMAL_)
-			atomic_fetch_add_explicit(&pool->queued[lane], count, memory_order_relaxed);
-		if (is_inside)
-			send_own(self, lane, first);
-		else
-			error = send_to_nearest(pool, lane, first);
-		if (error != 0 && lane != WEFT_LANE_NORMAL_)
-			atomic_fetch_sub_explicit(&pool->queued[lane], count, memory_order_relaxed);
-	}
-	if (error == 0)
-		weft_counter_add(&pool->submitted, count);
-	return error;
-}
-
-void weft_worker_notify_(weft_worker_ *self)
-{
-	notify(self->pool, self->index);
+	if (task->kind_ == WEFT_TASK_SUSPENDED_)
+		weft_fibers_go_on_(self);
+	else
+		weft_worker_run_(pool, task, weft_worker_phase_(pool) == WEFT_POOL_ABORTING_);
 }
 
 bool weft_worker_somebody_searches_(const weft_pool *pool)

@@ -13,8 +13,10 @@
 #include <weft/lockfree/fork_stack.h>
 #include <weft/pool/executor.h>
 #include <weft/pool/pool.h>
+#include <weft/pool/strand.h>
 #include <weft/sync/park.h>
 
+#include "bound.h"
 #include "fiber.h"
 #include "lane.h"
 #include "pace.h"
@@ -27,6 +29,8 @@ enum {
 	WEFT_TASK_FUTURE_,      /* future.c's */
 	WEFT_TASK_STOLEN_CALL_, /* forkjoin.c's: stands for the call that the worker has stolen */
 	WEFT_TASK_SUSPENDED_,   /* fiber.c's: stands for one that has begun */
+	WEFT_TASK_STRAND_,      /* strand.c's: runs some of its tasks */
+	WEFT_TASK_COUNTED_ = 1 << 8, /* a bit: the pool is bounded and has counted it */
 };
 
 /*
@@ -99,6 +103,8 @@ struct weft_pool {
 	size_t stack_bytes;
 	weft_idle idle;
 	bool unpinned;
+	weft_full full;
+	uint64_t full_wait_ns;
 	int (*worker_begins)(void *context, unsigned worker);
 	void (*worker_ends)(void *context, unsigned worker);
 	void *hook_context;
@@ -114,6 +120,7 @@ struct weft_pool {
 	 * empty. When that is all of them the pool has ended. */
 	WEFT_ATOMIC(uint32_t) quiet;
 	weft_wake_ wake;
+	weft_bound_ bound;
 	/* Tasks in lanes of high and low priority. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) queued[WEFT_LANES_];
 	weft_counter submitted;
@@ -138,20 +145,47 @@ void weft_worker_loop_(weft_worker_ *self);
 /* Sleeps until there is a token for this worker, or the deadline; it reads nothing meanwhile. */
 void weft_worker_park_(weft_worker_ *self, weft_deadline deadline);
 
-/* Hands over `count` queued tasks, linked by next_ in their order. The options are valid, or NULL.
- * Returns 0 or -EPIPE. The tasks may be gone on return. */
+WEFT_INLINE uint32_t weft_worker_phase_(const weft_pool *pool)
+{
+	/* F1 acquire, pairs with F2, pool:F3, pool:F4: what was done before closing. */
+	return atomic_load_explicit(&pool->phase, memory_order_acquire);
+}
+
+/*
+ * submit.c: hands over `count` queued tasks, linked by next_ in their order. The options are valid,
+ * or NULL. Returns 0, -EPIPE, and -EAGAIN or -EINVAL where the pool is bounded and has no room. The
+ * tasks may be gone on return.
+ */
 int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 		      const weft_submit_options *options);
+
+/* The same whatever the bound, not to a strand. Returns 0 or -EPIPE. */
+int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
+				const weft_submit_options *options);
 
 /* Whether the options are valid for this pool; NULL is. */
 bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options);
 
+/* Whether the calling thread is a worker of the pool; and whether it may submit at present. */
+bool weft_worker_is_inside_(const weft_pool *pool);
+bool weft_worker_may_submit_(const weft_pool *pool);
+
+/* Runs a task on this thread, or ends it unrun. It may be gone on return. */
+void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel);
+
+/* strand.c: hands over tasks to a strand of the pool; runs some of its tasks. */
+int weft_strand_send_(weft_strand *strand, weft_task *first, uint32_t count);
+void weft_strand_run_(weft_task *runner);
+
+/* executor.c: as weft_task_submit, whatever the bound. */
+int weft_executor_submit_unbounded_(weft_pool *pool, weft_task *task);
+
 /* There is something for this very worker: wakes it if it is idle. */
 void weft_worker_wake_(weft_worker_ *worker);
 
-/* Wakes an idle worker, unless somebody searches already: there is work that this one has made
- * visible. */
-void weft_worker_notify_(weft_worker_ *self);
+/* There is work that was made visible: wakes an idle worker, `near` last, unless somebody searches
+ * already. */
+void weft_worker_notify_(weft_pool *pool, unsigned near);
 
 /* Whether some worker that is awake looks for work. A guess. */
 bool weft_worker_somebody_searches_(const weft_pool *pool);

@@ -51,6 +51,12 @@ prints() {
 }
 
 short_programs() {
+    call accounts
+    point 'accounts' prints 'account 0: 25000 deposits, balance 312487500
+account 1: 25000 deposits, balance 312512500
+account 2: 25000 deposits, balance 312537500
+account 3: 25000 deposits, balance 312562500
+all 100000 of them before the report'
     call blocking_queue
     point 'blocking_queue' prints '20000 orders received, for 200020000 in all'
     call fork_join

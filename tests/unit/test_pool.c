@@ -110,6 +110,13 @@ static void refuses_bad_options(void **state)
 		assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
 	options.idle = WEFT_IDLE_BALANCED;
 	options.spin_ns = 0;
+	options.full = (weft_full)(WEFT_FULL_RUN + 1);
+	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.full_wait_ns = 1;
+	for (options.full = WEFT_FULL_REFUSE; options.full <= WEFT_FULL_RUN; options.full++)
+		assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
+	options.full = WEFT_FULL_BLOCK;
+	options.full_wait_ns = 0;
 	options.workers = WEFT_PLAN_WORKERS_MAX + 1;
 	assert_int_equal(weft_pool_create(&pool, &options), -EINVAL);
 	options.workers = UINT32_MAX;

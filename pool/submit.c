@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <sched.h>
+
+#include "worker.h"
+
+/* How tasks come to a worker; see worker.c for where it looks. */
+
+bool weft_worker_is_inside_(const weft_pool *pool)
+{
+	const weft_worker_ *self = weft_worker_current_;
+
+	return self != NULL && self->pool == pool;
+}
+
+bool weft_worker_may_submit_(const weft_pool *pool)
+{
+	uint32_t phase = weft_worker_phase_(pool);
+
+	return phase == WEFT_POOL_OPEN_ ||
+	       (phase == WEFT_POOL_DRAINING_ && weft_worker_is_inside_(pool));
+}
+
+/* Of a worker of the pool: keeps the tasks. */
+static void send_own(weft_worker_ *self, unsigned lane, weft_task *first)
+{
+	while (first != NULL) {
+		weft_task *next = first->next_;
+
+		if (!weft_lane_push_one_of_(&self->lane[lane], first, next == NULL))
+			weft_wake_fence_(&self->pool->wake);
+		first = next;
+	}
+	weft_worker_notify_(self->pool, self->index);
+}
+
+/* To one worker. Returns 0 or -EPIPE. */
+static int send_private(weft_pool *pool, unsigned index, weft_task *first)
+{
+	weft_worker_ *worker = pool->worker[index];
+
+	if (!weft_worker_may_submit_(pool) ||
+	    !weft_inbox_put_(&worker->private_inbox, weft_task_reverse_(first), first))
+		return -EPIPE;
+	weft_worker_wake_(worker);
+	return 0;
+}
+
+/* Of any other thread: to the worker nearest to it. Returns 0 or -EPIPE. */
+static int send_to_nearest(weft_pool *pool, unsigned lane, weft_task *first)
+{
+	uint32_t phase = weft_worker_phase_(pool);
+	int cpu = sched_getcpu();
+	unsigned near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
+
+	if (phase != WEFT_POOL_OPEN_ || !weft_inbox_put_(&pool->worker[near]->lane[lane].inbox,
+							 weft_task_reverse_(first), first))
+		return -EPIPE;
+	weft_worker_notify_(pool, near);
+	return 0;
+}
+
+static const unsigned lane_of_priority[] = {
+	[WEFT_PRIORITY_NORMAL] = WEFT_LANE_NORMAL_,
+	[WEFT_PRIORITY_HIGH] = WEFT_LANE_HIGH_,
+	[WEFT_PRIORITY_LOW] = WEFT_LANE_LOW_,
+};
+
+bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
+{
+	return options == NULL || (options->size == sizeof(*options) &&
+				   (unsigned)options->priority <= WEFT_PRIORITY_LOW &&
+				   (!options->to_worker || options->worker < pool->workers) &&
+				   (options->strand == NULL || options->strand->pool_ == pool));
+}
+
+int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
+				const weft_submit_options *options)
+{
+	bool is_inside = weft_worker_is_inside_(pool);
+	unsigned lane = options == NULL ? WEFT_LANE_NORMAL_ : lane_of_priority[options->priority];
+	int error = 0;
+
+	if (options != NULL && options->to_worker) {
+		error = send_private(pool, options->worker, first);
+	} else {
+		if (is_inside && weft_worker_phase_(pool) == WEFT_POOL_ABORTING_)
+			return -EPIPE;
+		/* relaxed: published with the tasks. */
+		if (lane != WEFT_LANE_NORMAL_)
+			atomic_fetch_add_explicit(&pool->queued[lane], count, memory_order_relaxed);
+		if (is_inside)
+			send_own(weft_worker_current_, lane, first);
+		else
+			error = send_to_nearest(pool, lane, first);
+		if (error != 0 && lane != WEFT_LANE_NORMAL_)
+			atomic_fetch_sub_explicit(&pool->queued[lane], count, memory_order_relaxed);
+	}
+	if (error == 0)
+		weft_counter_add(&pool->submitted, count);
+	return error;
+}
+
+/* For a pool that has no room for these tasks. Returns 0 when it has by now, 1 when this thread has
+ * run them, or a negative errno. */
+static int wait_for_room(weft_pool *pool, weft_task *first, uint32_t count,
+			 const weft_submit_options *options)
+{
+	uint64_t wait_ns = pool->full_wait_ns;
+
+	switch (pool->full) {
+	case WEFT_FULL_BLOCK:
+		return weft_bound_enter_(&pool->bound, count,
+					 wait_ns != 0 ? weft_after(wait_ns) : WEFT_FOREVER)
+			       ? 0
+			       : -EAGAIN;
+	case WEFT_FULL_REFUSE:
+		return -EAGAIN;
+	case WEFT_FULL_RUN:
+		break;
+	}
+	if (options != NULL && (options->to_worker || options->strand != NULL))
+		return -EAGAIN;
+	if (!weft_worker_may_submit_(pool))
+		return -EPIPE;
+	weft_counter_add(&pool->submitted, count);
+	while (first != NULL) {
+		weft_task *next = first->next_;
+
+		weft_worker_run_(pool, first, false);
+		first = next;
+	}
+	return 1;
+}
+
+int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
+		      const weft_submit_options *options)
+{
+	bool is_bounded = pool->bound.limit != 0;
+	int error = 0;
+
+	if (WEFT_UNLIKELY(is_bounded)) {
+		if (count > pool->bound.limit)
+			return -EINVAL;
+		if (!weft_bound_enter_(&pool->bound, count, WEFT_NOW))
+			error = wait_for_room(pool, first, count, options);
+		if (error != 0)
+			return error > 0 ? 0 : error;
+		for (weft_task *task = first; task != NULL; task = task->next_)
+			task->kind_ |= WEFT_TASK_COUNTED_;
+	}
+	if (options != NULL && options->strand != NULL)
+		error = weft_strand_send_(options->strand, first, count);
+	else
+		error = weft_worker_send_unbounded_(pool, first, count, options);
+	if (WEFT_UNLIKELY(error != 0 && is_bounded))
+		weft_bound_leave_(&pool->bound, count);
+	return error;
+}
