@@ -28,7 +28,8 @@
  *     (*) No call ever waits. But a producer that is stopped between its exchange and its link
  *     makes pop answer "empty for now" at its node, though later nodes are there; so "empty" is
  *     linearizable only while no other thread is inside a push. Nothing is lost, doubled or
- *     reordered.
+ *     reordered. The last node of a run of 3 to 64 comes about a microsecond later: the consumer
+ *     rests before it, so that producers get ahead.
  *
  * Order: FIFO by exchange, hence FIFO for each producer.
  *
@@ -69,6 +70,7 @@ typedef struct weft_mpsc_queue {
 	WEFT_LINE_ALIGNED weft_mpsc_queue_node *head_; /* the oldest node, or the stub before it */
 	weft_mpsc_queue_node stub_;
 	size_t chains_; /* taken by pop_all and not yet used up */
+	uint32_t run_;  /* popped one by one since the last node was come to */
 	/* Read by every push, written at the end. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) state_;
 } weft_mpsc_queue;
@@ -193,6 +195,22 @@ WEFT_INLINE weft_mpsc_queue_node *weft_mpsc_queue_oldest_(weft_mpsc_queue *queue
 }
 
 /*
+ * For a consumer that has come to the last node, to take which it has to write to the producers'
+ * line, and they to its own after that: whether to look again for one that follows. When there were
+ * only a few since the last time it rests before: they come faster than this.
+ */
+static __attribute__((cold, noinline, unused)) bool weft_mpsc_queue_rest_(weft_mpsc_queue *queue)
+{
+	uint32_t run = queue->run_;
+
+	queue->run_ = 0;
+	if (run < 2 || run > WEFT_AT_THE_HEELS_)
+		return false;
+	weft_cpu_yield_line_();
+	return true;
+}
+
+/*
  * Moves the oldest node to *node.
  * Threads: the consumer. Progress: see (*) above. Returns false when the queue is empty for now.
  */
@@ -205,6 +223,8 @@ WEFT_INLINE bool weft_mpsc_queue_try_pop(weft_mpsc_queue *queue, weft_mpsc_queue
 
 	weft_mpsc_queue_node *next = weft_mpsc_queue_next_(oldest);
 
+	if (WEFT_UNLIKELY(next == NULL) && weft_mpsc_queue_rest_(queue))
+		next = weft_mpsc_queue_next_(oldest);
 	if (WEFT_UNLIKELY(next == NULL)) {
 		weft_mpsc_queue_node *last = oldest;
 
@@ -221,6 +241,7 @@ WEFT_INLINE bool weft_mpsc_queue_try_pop(weft_mpsc_queue *queue, weft_mpsc_queue
 			return false;
 	}
 	queue->head_ = next;
+	queue->run_++;
 	*node = oldest;
 	return true;
 }

@@ -250,6 +250,29 @@ static void push_is_in_time_or_late(void **state)
 	assert_int_equal(queue.state_, WEFT_MPSC_QUEUE_ENDED_);
 }
 
+/* The consumer rests before the last node of a short run: not of one or two, not of a long one. */
+static void rests_before_the_last_of_a_few(void **state)
+{
+	weft_mpsc_queue queue;
+
+	(void)state;
+	begin(&queue);
+	for (uint32_t run = 0; run < 70; run++) {
+		queue.run_ = run;
+		assert_int_equal(weft_mpsc_queue_rest_(&queue), run >= 2 && run <= 63);
+		assert_int_equal(queue.run_, 0);
+	}
+	for (int count = 1; count < 10; count++) {
+		for (int i = 0; i < count; i++)
+			assert_int_equal(weft_mpsc_queue_push(&queue, &things[i].node), 0);
+		for (int i = 0; i < count; i++) {
+			assert_int_equal(queue.run_, i);
+			assert_pops(&queue, i);
+		}
+		assert_int_equal(queue.run_, 0);
+	}
+}
+
 #define OPERATIONS 20000
 
 /* Random operations give what a plain array gives. */
@@ -294,6 +317,7 @@ int main(void)
 		cmocka_unit_test(ends_after_its_chains),
 		cmocka_unit_test(stopped_producer_delays_its_node),
 		cmocka_unit_test(push_is_in_time_or_late),
+		cmocka_unit_test(rests_before_the_last_of_a_few),
 		cmocka_unit_test(equals_its_model),
 	};
 
