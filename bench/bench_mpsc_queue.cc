@@ -6,7 +6,6 @@
  * with one consumer.
  */
 
-#include <cstddef>
 #include <new>
 
 #include <weft/lockfree/mpmc_queue.h>
@@ -15,6 +14,7 @@
 
 #include "baseline/condvar_ring.h"
 #include "baseline/mutex_ring.h"
+#include "message_queue.h"
 #include "queue_scenarios.h"
 
 namespace bench
@@ -23,84 +23,26 @@ namespace bench
 namespace
 {
 
-/* What a user pushes: a message on a line of its own, which the consumer gives back. */
-struct alignas(64) message {
-	weft_mpsc_queue_node node;
-	std::atomic<bool> inside;
-	uint64_t element;
-};
+struct weft_messages {
+	using queue = weft_mpsc_queue;
+	using node = weft_mpsc_queue_node;
 
-class intrusive
-{
-      public:
-	explicit intrusive(size_t capacity)
-	    : mask_(capacity / 4 - 1),
-	      messages_(std::make_unique<message[]>(producers_max * (mask_ + 1)))
+	static void init(queue &made)
 	{
-		weft_mpsc_queue_init(&queue_);
+		weft_mpsc_queue_init(&made);
 	}
 
-	intrusive(const intrusive &) = delete;
-
-	/* Its messages are its own, and come back in their order. */
-	class producer
+	static bool push(queue &queue, node *pushed)
 	{
-	      public:
-		explicit producer(intrusive &owner) : queue_(&owner.queue_), mask_(owner.mask_)
-		{
-			messages_ = &owner.messages_[owner.producers_++ * (mask_ + 1)];
-		}
+		return weft_mpsc_queue_try_push(&queue, pushed);
+	}
 
-		bool try_push(uint64_t element)
-		{
-			message &next = messages_[next_ & mask_];
-
-			if (next.inside.load(std::memory_order_acquire))
-				return false;
-			next.inside.store(true, std::memory_order_relaxed);
-			next.element = element;
-			next_++;
-			return weft_mpsc_queue_try_push(queue_, &next.node);
-		}
-
-	      private:
-		weft_mpsc_queue *queue_;
-		message *messages_;
-		size_t mask_;
-		size_t next_ = 0;
-	};
-
-	class consumer
+	static node *pop(queue &queue)
 	{
-	      public:
-		explicit consumer(intrusive &owner) : queue_(&owner.queue_) {}
+		node *popped;
 
-		bool try_pop(uint64_t &element)
-		{
-			weft_mpsc_queue_node *node;
-
-			if (!weft_mpsc_queue_try_pop(queue_, &node))
-				return false;
-
-			/* It is the first member. */
-			auto *popped = reinterpret_cast<message *>(node);
-
-			element = popped->element;
-			popped->inside.store(false, std::memory_order_release);
-			return true;
-		}
-
-	      private:
-		weft_mpsc_queue *queue_;
-	};
-
-      private:
-	static constexpr size_t producers_max = 16;
-
-	weft_mpsc_queue queue_;
-	const size_t mask_;
-	const std::unique_ptr<message[]> messages_;
-	std::atomic<size_t> producers_{0};
+		return weft_mpsc_queue_try_pop(&queue, &popped) ? popped : nullptr;
+	}
 };
 
 WEFT_MPMC_QUEUE_DEFINE(words, uint64_t);
@@ -190,7 +132,7 @@ class ring
 
 void add_mpsc_queue()
 {
-	add_gathering_queue<intrusive>("mpsc_queue", "weft", role::weft);
+	add_gathering_queue<message_queue<weft_messages>>("mpsc_queue", "weft", role::weft);
 	add_gathering_queue<ring>("mpsc_queue", "weft_ring", role::weft);
 	add_gathering_queue<mutex_ring_normal>("mpsc_queue", "mutex_ring", role::baseline);
 	add_gathering_queue<mutex_ring_adaptive>("mpsc_queue", "mutex_adaptive", role::baseline);

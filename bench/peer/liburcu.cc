@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* liburcu, the memb flavour as its users have it: sections are inlined, call_rcu frees. */
+/*
+ * liburcu, the memb flavour as its users have it: sections are inlined, call_rcu frees; and its
+ * wfcqueue, for one consumer, who never waits.
+ */
 
 #include <memory>
 
+#include "../message_queue.h"
+#include "../queue_scenarios.h"
 #include "../retire_scenarios.h"
 #include "../snapshot_scenarios.h"
 #include "peer_list.h"
 
 #define _LGPL_SOURCE
 #include <urcu/urcu-memb.h>
+#include <urcu/wfcqueue.h>
 
 namespace bench
 {
@@ -83,10 +89,41 @@ class retire_by_call_rcu
 	}
 };
 
+struct wfcqueue_messages {
+	using node = cds_wfcq_node;
+
+	struct queue {
+		WEFT_LINE_ALIGNED __cds_wfcq_head head;
+		WEFT_LINE_ALIGNED cds_wfcq_tail tail;
+	};
+
+	static void init(queue &made)
+	{
+		__cds_wfcq_init(&made.head, &made.tail);
+	}
+
+	static bool push(queue &queue, node *pushed)
+	{
+		cds_wfcq_node_init(pushed);
+		cds_wfcq_enqueue(__cds_wfcq_head_cast(&queue.head), &queue.tail, pushed);
+		return true;
+	}
+
+	static node *pop(queue &queue)
+	{
+		node *popped = __cds_wfcq_dequeue_nonblocking(__cds_wfcq_head_cast(&queue.head),
+							      &queue.tail);
+
+		return popped == CDS_WFCQ_WOULDBLOCK ? nullptr : popped;
+	}
+};
+
 } // namespace
 
 void add_peer_liburcu()
 {
+	add_gathering_queue<message_queue<wfcqueue_messages>>("mpsc_queue", "urcu_wfcqueue",
+							      role::peer);
 	add_snapshot<by_call_rcu>("rcu_ptr", "urcu_memb", role::peer);
 	add_retire<retire_by_call_rcu>("rcu_ptr", "call_rcu", role::peer);
 }
