@@ -14,7 +14,7 @@ enum {
 	CAPACITY = 1024,
 };
 
-#define PATH static __attribute__((noinline, noclone)) void
+#define PATH static __attribute__((noinline)) void
 
 WEFT_SPSC_QUEUE_DEFINE(spsc_of_words, uint64_t);
 WEFT_MPSC_RING_DEFINE(mpsc_of_words, uint64_t);
