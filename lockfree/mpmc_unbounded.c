@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
+#include "reclaim_urcu.h"
+
 /*
  * Why a segment is there whenever it is touched (I5):
  *
  *   - A slot is touched by the producer that has claimed it, by one exchange of a word and with no
  *     look at the segment before, and by the consumer that has claimed it in the same way: the
- *     segment waits until each of its slots is settled.
+ *     segment waits until both are done with each of its slots.
  *   - A producer whose claim reaches the end of the segment must link the next one first. It pins
  *     the segment, by an exchange of tail_ that adds one to the pins in the word, which succeeds
  *     only while the segment is the last one. Any such producer moves tail_ on, whoever made the
@@ -24,6 +26,15 @@
  * by an exchange, so that each segment on it belongs to one thread; a thread that is stopped while
  * it holds it keeps these segments from being used again, and nothing else.
  *
+ * Why a slot may be filled by a plain store (I4), although a consumer may skip it meanwhile: the
+ * producer stores the state and then loads `doubt`; the consumer stores `doubt` and then loads the
+ * state, each with a barrier between. So either the consumer finds the slot filled, or the producer
+ * finds the segment in doubt and asks for the fate of its slot, which one exchange decides. As
+ * slots are skipped when a thread is stopped, and hardly ever else, it is the consumer who pays: it
+ * has the barrier carried out in all threads of the process. Another consumer that finds a slot
+ * filled loads `doubt` as well, by the same rule: if it is not in doubt then, whoever puts it in
+ * doubt will find the slot filled. Else it votes for the slot before it believes in it.
+ *
  * Why "empty" is right, and no slot is skipped that nobody has claimed (I2): whoever reads head_
  * has synchronised with those who moved it there, each of whom has synchronised with the producers
  * of the slots it passed, or with the consumer that skipped them, who has read a tail_ beyond. So
@@ -35,22 +46,22 @@
 #define SEGMENT_ALIGNMENT 1024
 #define ADDRESS_BITS      48
 
-#define DEFAULT_ELEMENT_BYTES ((size_t)3968)
+#define DEFAULT_ELEMENT_BYTES ((size_t)7936)
 #define DEFAULT_SLOTS_MIN     ((size_t)8)
 #define DEFAULT_SLOTS_MAX     ((size_t)992)
 
-#define RUN_MAX 31
+#define RUN_MAX 63
 
 /* Threads that look into a segment at once; further ones wait. */
-#define HEAD_PIN      ((uint64_t)1 << 15)
-#define HEAD_PINS_MAX 127
-
-/* A quarter of a microsecond, about. */
-#define PAUSES_AT_HEELS 8
+#define HEAD_PIN      ((uint64_t)1 << 16)
+#define HEAD_PINS_MAX 1023
 
 /* Threads that link a segment at once; further ones wait. */
 #define TAIL_PIN      ((uint64_t)1 << 11)
-#define TAIL_PINS_MAX 2047
+#define TAIL_PINS_MAX 32767
+
+/* The last look is after 127 pauses, which are some microseconds. */
+#define PATIENCE 7
 
 #define SPARES (sizeof(((weft_mpmc_unbounded *)NULL)->spares_) / sizeof(void *))
 
@@ -137,14 +148,22 @@ static void segment_put(weft_mpmc_unbounded *queue, segment *self)
 /* Whether nobody uses this retired segment any more. */
 static bool segment_is_free(const weft_mpmc_unbounded *queue, segment *self)
 {
-	WEFT_ATOMIC(uint8_t) *settled = weft_mpmc_unbounded_settled_(queue, self);
+	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(self);
+	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, self);
 
 	for (; self->settled < queue->slots_; self->settled++) {
-		/* R2 acquire, pairs with C2, P3: the last to touch the slot is done with it. */
-		if (atomic_load_explicit(&settled[self->settled], memory_order_acquire) == 0)
+		size_t index = self->settled;
+
+		/* R1 acquire, pairs with P3: the producer is done with the slot. */
+		if (atomic_load_explicit(&states[index], memory_order_acquire) !=
+		    WEFT_MPMC_UNBOUNDED_LEFT_)
+			return false;
+		/* R2 acquire, pairs with C2, K1: the consumer is done with it, too. */
+		if (atomic_load_explicit(&fates[index], memory_order_acquire) <
+		    WEFT_MPMC_UNBOUNDED_TAKEN_)
 			return false;
 	}
-	/* R3 acquire, pairs with U2: those that had pins are done with it, too. */
+	/* R3 acquire, pairs with U2: those that had pins are done with the segment. */
 	return atomic_load_explicit(&self->pins, memory_order_acquire) == 0;
 }
 
@@ -211,6 +230,8 @@ int weft_mpmc_unbounded_init(weft_mpmc_unbounded *queue, size_t segment_slots, s
 	queue->element_size_ = (uint32_t)element_size;
 	queue->flags_bytes_ = (uint32_t)((segment_slots + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE *
 					 WEFT_CACHE_LINE);
+	queue->fences_ = !weft_urcu_fence_process_();
+	queue->patience_ = PATIENCE;
 
 	segment *first = segment_create(queue);
 
@@ -325,9 +346,9 @@ static int extend_pinned(weft_mpmc_unbounded *queue, uint64_t tail, uint64_t *cl
 		}
 		/* E4 acq_rel, pairs with P1, E4, E5, U1: the next segment is ready to be filled.
 		 * relaxed: a wrong word fails. */
-		if (atomic_compare_exchange_weak_explicit(
-			    &queue->tail_, &tail, weft_mpmc_unbounded_signed_(word_of(next)),
-			    memory_order_acq_rel, memory_order_acquire)) {
+		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &tail, word_of(next),
+							  memory_order_acq_rel,
+							  memory_order_acquire)) {
 			/* relaxed: an estimate, and a count whose other half is U2. */
 			atomic_fetch_add_explicit(&queue->filled_, 1, memory_order_relaxed);
 			atomic_fetch_add_explicit(&last->pins, (uint32_t)tail_pins_of(tail) - 1,
@@ -346,7 +367,7 @@ int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count, uint64
 		/* E6 acquire, pairs with Z1: what happened before the queue was closed. */
 		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
 		bool fits = count < queue->slots_ - weft_mpmc_unbounded_index_(tail);
-		uint64_t next = fits ? weft_mpmc_unbounded_signed_(tail + count) : tail + TAIL_PIN;
+		uint64_t next = fits ? tail + count : tail + TAIL_PIN;
 		int claimed = (int)count;
 
 		if ((tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0)
@@ -367,16 +388,75 @@ int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count, uint64
 	}
 }
 
-/* How many slots from the index on, before the end, are in this state. */
-static size_t count_in_state(segment *self, size_t index, size_t end, uint8_t state)
+bool weft_mpmc_unbounded_keep_(const weft_mpmc_unbounded *queue, segment *self, size_t index)
+{
+	uint8_t fate = 0;
+
+	/* relaxed: a vote. Who takes the slot has seen its state, and who skips it has said K1. */
+	return atomic_compare_exchange_strong_explicit(
+		       &weft_mpmc_unbounded_fates_(queue, self)[index], &fate,
+		       WEFT_MPMC_UNBOUNDED_KEPT_, memory_order_relaxed, memory_order_relaxed) ||
+	       fate != WEFT_MPMC_UNBOUNDED_SKIPPED_;
+}
+
+/*
+ * Passes slots that have been skipped, moving *index, and returns how many from there on, up to
+ * `wanted`, are filled and will not be skipped.
+ */
+static size_t find_filled(const weft_mpmc_unbounded *queue, segment *self, size_t *index,
+			  size_t wanted)
 {
 	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(self);
-	size_t at = index;
+	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, self);
+	size_t slots = queue->slots_;
 
-	/* L2 acquire, pairs with P2, K1: the element is complete; or tail_ has been here. */
-	while (at < end && atomic_load_explicit(&states[at], memory_order_acquire) == state)
-		at++;
-	return at - index;
+	for (;;) {
+		size_t end = wanted < slots - *index ? *index + wanted : slots, at = *index;
+
+		/* L2 acquire, pairs with P2, P3: the element is complete. */
+		while (at < end && atomic_load_explicit(&states[at], memory_order_acquire) != 0)
+			at++;
+		weft_mpmc_unbounded_in_order_(queue);
+		/* relaxed: ordered by D1. */
+		if (WEFT_LIKELY(atomic_load_explicit(&self->doubt, memory_order_relaxed) == 0))
+			return at - *index;
+		for (end = at, at = *index; at < end; at++)
+			if (!weft_mpmc_unbounded_keep_(queue, self, at))
+				break;
+		if (at > *index || *index == slots)
+			return at - *index;
+		/* L7 acquire, pairs with K1: tail_ has been here. */
+		if (atomic_load_explicit(&fates[*index], memory_order_acquire) !=
+		    WEFT_MPMC_UNBOUNDED_SKIPPED_)
+			return 0;
+		++*index;
+	}
+}
+
+/* Gives the producer of a claimed slot some time; returns whether it has filled it. */
+static bool wait_for(const weft_mpmc_unbounded *queue, WEFT_ATOMIC(uint8_t) * state)
+{
+	for (uint32_t looks = 0; looks < queue->patience_; looks++) {
+		for (uint32_t i = 0; i < (uint32_t)1 << looks; i++)
+			weft_cpu_relax();
+		/* relaxed: that it is filled is found out by L2. */
+		if (atomic_load_explicit(state, memory_order_relaxed) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Sees to it that a producer that fills a slot of this segment from now on asks for its fate.
+ * Returns false when the system has forbidden that meanwhile. */
+static bool put_in_doubt(const weft_mpmc_unbounded *queue, segment *self)
+{
+	/* relaxed: ordered by D2. */
+	atomic_store_explicit(&self->doubt, 1, memory_order_relaxed);
+	if (!queue->fences_)
+		return weft_urcu_fence_process_();
+	/* D2 seq_cst, pairs with D1: either the slot is found filled, or its producer asks. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return true;
 }
 
 /*
@@ -387,41 +467,50 @@ static size_t count_in_state(segment *self, size_t index, size_t end, uint8_t st
 static int pass_by(const weft_mpmc_unbounded *queue, segment *first, size_t index)
 {
 	WEFT_ATOMIC(uint8_t) *state = &weft_mpmc_unbounded_states_(first)[index];
-	uint8_t unfilled = 0;
+	uint8_t undecided = 0;
 	/* L4 acquire, pairs with Z1: what happened before the queue was closed. */
 	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
 
-	tail &= ~(TAIL_PINS_MAX * TAIL_PIN | WEFT_MPMC_UNBOUNDED_THREAD_);
+	tail &= ~(TAIL_PINS_MAX * TAIL_PIN);
 	if (tail == (word_of(first) | index))
 		return -EAGAIN;
 	if (tail == (word_of(first) | index | WEFT_MPMC_UNBOUNDED_CLOSED_))
 		return -EPIPE;
-	weft_cpu_yield_line_();
-	/* K1 release, pairs with L2: tail_ is beyond this slot. relaxed: filled meanwhile. */
-	atomic_compare_exchange_strong_explicit(state, &unfilled, WEFT_MPMC_UNBOUNDED_SKIPPED_,
+	/* relaxed: ordered by D2. */
+	if (wait_for(queue, state) || !put_in_doubt(queue, first) ||
+	    atomic_load_explicit(state, memory_order_relaxed) != 0)
+		return 0;
+	/* K1 release, pairs with L7, R2: tail_ is beyond this slot. relaxed: it has a fate. */
+	atomic_compare_exchange_strong_explicit(&weft_mpmc_unbounded_fates_(queue, first)[index],
+						&undecided, WEFT_MPMC_UNBOUNDED_SKIPPED_,
 						memory_order_release, memory_order_relaxed);
 	return 0;
 }
 
-/* relaxed: a guess. */
-static void note_found(weft_mpmc_unbounded *queue, uint32_t found)
+/* Counts what looks found, up to where it does not matter any more. relaxed: a guess. */
+static void note_found(weft_mpmc_unbounded *queue, size_t found)
 {
-	if (atomic_load_explicit(&queue->head_found_, memory_order_relaxed) != found)
-		atomic_store_explicit(&queue->head_found_, found, memory_order_relaxed);
+	uint32_t before = atomic_load_explicit(&queue->head_found_, memory_order_relaxed);
+
+	if (before <= WEFT_AT_THE_HEELS_)
+		atomic_store_explicit(&queue->head_found_, before + (uint32_t)found,
+				      memory_order_relaxed);
 }
 
 /*
- * There is nothing, but the last look found something: consumers are at the heels of producers, and
- * take the lines from them that are being filled. Stays off them for a moment, once, and returns
- * whether it did. relaxed: a guess.
+ * There is nothing. When there were a few elements since that was so last, consumers are at the
+ * heels of producers, and take the lines from them that are being filled: stays off them for a
+ * moment, once, and returns whether it did. As weft_cpu_rest_behind_. relaxed: a guess.
  */
 static bool catch_breath(weft_mpmc_unbounded *queue)
 {
-	if (atomic_load_explicit(&queue->head_found_, memory_order_relaxed) == 0)
+	uint32_t found = atomic_load_explicit(&queue->head_found_, memory_order_relaxed);
+
+	if (found != 0)
+		atomic_store_explicit(&queue->head_found_, 0, memory_order_relaxed);
+	if (found <= 1 || found > WEFT_AT_THE_HEELS_)
 		return false;
-	note_found(queue, 0);
-	for (int i = 0; i < PAUSES_AT_HEELS; i++)
-		weft_cpu_relax();
+	weft_cpu_yield_line_();
 	return true;
 }
 
@@ -453,11 +542,7 @@ static int look_pinned(weft_mpmc_unbounded *queue, uint64_t head, size_t count, 
 
 	while (error == 0 && weft_mpmc_unbounded_segment_of_(head) == first) {
 		size_t index = weft_mpmc_unbounded_index_(head);
-
-		index += count_in_state(first, index, slots, WEFT_MPMC_UNBOUNDED_SKIPPED_);
-
-		size_t end = wanted < slots - index ? index + wanted : slots;
-		size_t ready = count_in_state(first, index, end, WEFT_MPMC_UNBOUNDED_FILLED_);
+		size_t ready = find_filled(queue, first, &index, wanted);
 		size_t mine = ready < count ? ready : count;
 		uint64_t others = head_pins_of(head) - 1;
 		uint64_t next;
@@ -477,14 +562,14 @@ static int look_pinned(weft_mpmc_unbounded *queue, uint64_t head, size_t count, 
 		/* L3 acq_rel, pairs with C1, L1, L3, L6, U1: the elements of the run are complete,
 		 * or the next segment is ready; and pins that are undone are undone. acquire when
 		 * it fails, as L6. */
-		if (atomic_compare_exchange_weak_explicit(
-			    &queue->head_, &head, weft_mpmc_unbounded_signed_(next),
-			    memory_order_acq_rel, memory_order_acquire)) {
+		if (atomic_compare_exchange_weak_explicit(&queue->head_, &head, next,
+							  memory_order_acq_rel,
+							  memory_order_acquire)) {
 			*claim = word_of(first) + index;
 			if (index == slots)
 				retire(queue, first, others);
 			else
-				note_found(queue, 1);
+				note_found(queue, ready);
 			return (int)mine;
 		}
 	}

@@ -15,8 +15,10 @@
  * a producer which does not finish skips its slot, as in Pedro Ramalhete's FAAArrayQueue and its
  * ancestor LCRQ (Adam Morrison and Yehuda Afek, 2013). Different here: head and tail are words of
  * an address and an index, so that a claim needs no look at the segment, which is what makes it
- * safe without hazard pointers or epochs; and one look of a consumer finds the filled slots for up
- * to 64 pops. How that holds together is at the beginning of the source.
+ * safe without hazard pointers or epochs; one look of a consumer finds the filled slots for up to
+ * 64 pops; and a slot is filled by a plain store, because it is the consumer that skips one who
+ * makes sure that its producer will know (by membarrier, as readers of RCU are asked). How that
+ * holds together is at the beginning of the source.
  *
  *     operation                          threads  progress        sleeps  allocates
  *     weft_mpmc_unbounded_init, _fini    one      -               no      init
@@ -28,15 +30,16 @@
  *     ..._is_closed, _size               any      wait-free       no      no
  *     weft_mpmc_unbounded_trim           any      lock-free (*)   no      frees
  *
- *     (*) but for the allocator, and for crowds: at most 127 threads look for elements in a
- * segment, and at most 2047 link the next one, at the same moment; further ones wait until one of
+ *     (*) but for the allocator, and for crowds: at most 1023 threads look for elements in a
+ * segment, and at most 32767 link the next one, at the same moment; further ones wait until one of
  * them is done. Below that a thread that is stopped, wherever that is, keeps neither producers nor
  * consumers from going on, and holds back no element but those of its own call, and the memory of a
- * few segments. "Empty" is linearizable. A consumer that meets a claimed slot gives its producer a
- * moment before it skips it; the producer then takes another one.
+ * few segments. "Empty" is linearizable. A consumer that meets a claimed slot gives its producer
+ * some microseconds before it skips it; the producer then takes another one. To skip a slot takes a
+ * system call, membarrier; where there is none, pushes and looks for elements have a fence each.
  *
  * Order: FIFO, linearizable.
- * Memory: a segment has 3968 bytes of elements (496 of 8 bytes) unless init is told otherwise, and
+ * Memory: a segment has 7936 bytes of elements (992 of 8 bytes) unless init is told otherwise, and
  * two more bytes for each of them. An empty queue keeps one segment in use and two spare ones, and
  * one for each call that is, or was when a segment was last drained, inside a push or a pop. Trim
  * frees all but those in use.
@@ -47,8 +50,8 @@
 #include <weft/lockfree/base.h>
 
 /*
- * Private: a segment. Behind this header stand a byte for each slot that says whether it is filled,
- * a byte for each that says whether the claims on it are settled, and the elements.
+ * Private: a segment. Behind this header stand a byte for each slot that its producer writes, its
+ * state, a byte for each that says what became of it, its fate, and the elements.
  */
 typedef struct weft_mpmc_unbounded_segment_ {
 	/* The segment after this one; written once, before tail_ leaves this one. */
@@ -56,6 +59,8 @@ typedef struct weft_mpmc_unbounded_segment_ {
 	/* Pins that were in tail_ and head_ when they left this segment, less those undone since.
 	 */
 	WEFT_ATOMIC(uint32_t) pins;
+	/* 1 when a slot of this segment may have been skipped, or may be soon. */
+	WEFT_ATOMIC(uint32_t) doubt;
 	/* Slots known to be settled; belongs to whoever holds the list that the segment is on. */
 	uint32_t settled;
 	/* The rest of that list. */
@@ -66,37 +71,36 @@ typedef struct weft_mpmc_unbounded_segment_ {
  * tail_ and head_ are the address of a segment, which has 10 zero bits below and 16 above, with the
  * index of a slot (bits 0 to 9) and
  *     tail_: whether the queue is closed (bit 10), and how many threads want to put a segment
- *     behind this one (bits 11 to 21);
- *     head_: how many slots from the index on are known to be filled (bits 10 to 14), and how many
- *     threads look into the segment without having claimed a slot (bits 15 to 21);
- *     both: a hash of the thread that claimed last (bits 22 to 25).
+ *     behind this one (bits 11 to 25);
+ *     head_: how many slots from the index on are known to be filled (bits 10 to 15), and how many
+ *     threads look into the segment without having claimed a slot (bits 16 to 25).
  *
  * Invariants:
  *   I1  tail_ = (s, i): the slots of s before i are claimed by producers, those from i on are not;
  *       i is less than the number of slots;
  *   I2  head_ = (s, i): the slots before i are claimed by consumers or skipped, and head_ is not
  *       ahead of tail_;
- *   I3  the slots [i, i + run) at head_ are filled;
- *   I4  a slot is filled by the producer that claimed it, or skipped by a consumer, whichever is
- *       first; it is settled by the consumer that took the element, or by the producer that found
- *       its slot skipped: nobody touches it afterwards;
+ *   I3  the slots [i, i + run) at head_ are filled and will not be skipped;
+ *   I4  the fate of a slot is one of three, once and for all: it is taken by the consumer that
+ *       claimed it, kept (it will be taken), or skipped. It is taken or kept only when it is
+ *       filled, and skipped only when its producer asks for its fate before it believes that the
+ *       element is in;
  *   I5  a segment is neither freed nor used again before head_ has left it, each of its slots is
- *       settled and its pins are undone.
+ *       taken or skipped, and left by its producer, and its pins are undone.
  */
 typedef struct weft_mpmc_unbounded {
 	/* Where the next element goes; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	/* When it passed from one thread to another last, by the processor's clock. */
-	WEFT_ATOMIC(uint64_t) tail_passed_;
 	/* Where the next element comes from; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	WEFT_ATOMIC(uint64_t) head_passed_;
-	/* Whether the last look found elements. */
+	/* How many elements looks found since one found nothing. */
 	WEFT_ATOMIC(uint32_t) head_found_;
 	/* Constant between init and fini, so that it stays shared in every cache. */
 	WEFT_LINE_ALIGNED uint32_t slots_; /* in a segment */
-	uint32_t flags_bytes_;             /* of the states, and of the settled-flags */
+	uint32_t flags_bytes_;             /* of the states, and of the fates */
 	uint32_t element_size_;
+	bool fences_;       /* there is no membarrier */
+	uint32_t patience_; /* how often to look before a slot is skipped, at growing distances */
 	/* Used once a segment. How many tail_ has left, and how many of these head_ has left. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) filled_;
 	WEFT_ATOMIC(uint64_t) drained_;
@@ -161,12 +165,19 @@ WEFT_API WEFT_COLD int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, s
  */
 WEFT_API int weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count, uint64_t *claim);
 
+/*
+ * Private: for the producer that has filled this slot of a segment that is in doubt. Whether the
+ * element is in; if not, the slot was skipped.
+ */
+WEFT_API WEFT_COLD bool weft_mpmc_unbounded_keep_(const weft_mpmc_unbounded *queue,
+						  weft_mpmc_unbounded_segment_ *segment,
+						  size_t index);
+
 WEFT_END_DECLS
 
 #define WEFT_MPMC_UNBOUNDED_INDEX_  ((uint64_t)1023)
 #define WEFT_MPMC_UNBOUNDED_CLOSED_ ((uint64_t)1 << 10)
 #define WEFT_MPMC_UNBOUNDED_RUN_    ((uint64_t)1 << 10)
-#define WEFT_MPMC_UNBOUNDED_THREAD_ ((uint64_t)15 << 22)
 
 /* The index in a word. */
 WEFT_INLINE uint32_t weft_mpmc_unbounded_index_(uint64_t word)
@@ -177,56 +188,7 @@ WEFT_INLINE uint32_t weft_mpmc_unbounded_index_(uint64_t word)
 /* How many slots the word of head_ says are filled. */
 WEFT_INLINE uint32_t weft_mpmc_unbounded_run_(uint64_t word)
 {
-	return (uint32_t)(word >> 10) & 31;
-}
-
-/* The word with the hash of the calling thread. */
-WEFT_INLINE uint64_t weft_mpmc_unbounded_signed_(uint64_t word)
-{
-	uint64_t hash = (uint64_t)(uintptr_t)__builtin_thread_pointer() * 0x9e3779b97f4a7c15;
-
-	return word ^ ((word ^ hash >> 38) & WEFT_MPMC_UNBOUNDED_THREAD_);
-}
-
-/* How long a thread stays off a word that passes from thread to thread. */
-#define WEFT_MPMC_UNBOUNDED_PAUSES_ 64
-
-/* Whether less than about a microsecond has passed since the time that *last has, or had. */
-WEFT_INLINE bool weft_mpmc_unbounded_is_recent_(uint64_t *last)
-{
-	uint64_t before = *last;
-#if defined(__x86_64__)
-	uint64_t microsecond = 2048;
-
-	*last = __builtin_ia32_rdtsc();
-	return *last - before < microsecond;
-#elif defined(__aarch64__)
-	uint64_t per_second;
-
-	__asm__ __volatile__("mrs %0, cntfrq_el0" : "=r"(per_second));
-	__asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(*last));
-	return (*last - before) * 1000000 < per_second;
-#else
-	return before != 0;
-#endif
-}
-
-/*
- * For a thread that finds another one's claim in a word: notes the time, and when the word passed
- * from thread to thread a moment ago, too, stays off it for a while. Threads that claim in turns
- * lose no exchange, but each of them fetches three lines from the others for every element.
- *
- * relaxed: a guess.
- */
-static __attribute__((cold, noinline, unused)) void weft_mpmc_unbounded_give_way_(
-	WEFT_ATOMIC(uint64_t) * passed)
-{
-	uint64_t last = atomic_load_explicit(passed, memory_order_relaxed);
-	bool recent = weft_mpmc_unbounded_is_recent_(&last);
-
-	atomic_store_explicit(passed, last, memory_order_relaxed);
-	for (int i = 0; recent && i < WEFT_MPMC_UNBOUNDED_PAUSES_; i++)
-		weft_cpu_relax();
+	return (uint32_t)(word >> 10) & 63;
 }
 
 WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64_t word)
@@ -235,8 +197,13 @@ WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64
 }
 
 /* The states of slots: 0 or one of these. */
-#define WEFT_MPMC_UNBOUNDED_FILLED_  1
-#define WEFT_MPMC_UNBOUNDED_SKIPPED_ 2
+#define WEFT_MPMC_UNBOUNDED_FILLED_ 1
+#define WEFT_MPMC_UNBOUNDED_LEFT_   2 /* its producer does not touch it any more */
+
+/* The fates of slots: 0 or one of these, of which the last two are for ever. */
+#define WEFT_MPMC_UNBOUNDED_KEPT_    1
+#define WEFT_MPMC_UNBOUNDED_TAKEN_   2
+#define WEFT_MPMC_UNBOUNDED_SKIPPED_ 3
 
 WEFT_INLINE WEFT_ATOMIC(uint8_t) *
 	weft_mpmc_unbounded_states_(weft_mpmc_unbounded_segment_ *segment)
@@ -244,9 +211,8 @@ WEFT_INLINE WEFT_ATOMIC(uint8_t) *
 	return (WEFT_ATOMIC(uint8_t) *)(void *)((unsigned char *)segment + WEFT_CACHE_LINE);
 }
 
-WEFT_INLINE WEFT_ATOMIC(uint8_t) *
-	weft_mpmc_unbounded_settled_(const weft_mpmc_unbounded *queue,
-				     weft_mpmc_unbounded_segment_ *segment)
+WEFT_INLINE WEFT_ATOMIC(uint8_t) * weft_mpmc_unbounded_fates_(const weft_mpmc_unbounded *queue,
+							      weft_mpmc_unbounded_segment_ *segment)
 {
 	return weft_mpmc_unbounded_states_(segment) + queue->flags_bytes_;
 }
@@ -259,16 +225,18 @@ WEFT_INLINE unsigned char *weft_mpmc_unbounded_element_(const weft_mpmc_unbounde
 	       index * element_size;
 }
 
-/* Fetches the line for writing; whoever had it last is done with it. A hint: any address will do.
+/*
+ * What was stored before stands before what is loaded after, for a thread that puts a segment in
+ * doubt. See the source.
  */
-WEFT_INLINE void weft_mpmc_unbounded_prefetch_(void *address)
+WEFT_INLINE void weft_mpmc_unbounded_in_order_(const weft_mpmc_unbounded *queue)
 {
-#if defined(__x86_64__)
-	/* What the compiler makes of its builtin fetches lines for reading, without -mprfchw. */
-	__asm__ __volatile__("prefetchw %0" : : "m"(*(char *)address));
-#else
-	__builtin_prefetch(address, 1);
-#endif
+	if (WEFT_UNLIKELY(queue->fences_))
+		/* D1 seq_cst, pairs with D2: the state is stored, or loaded, before the doubt. */
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		/* For the compiler. Who puts in doubt has the barrier carried out here. */
+		__asm__ __volatile__("" ::: "memory");
 }
 
 /*
@@ -283,23 +251,23 @@ WEFT_INLINE size_t weft_mpmc_unbounded_fill_(const weft_mpmc_unbounded *queue, u
 	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(segment);
 	size_t index = weft_mpmc_unbounded_index_(claim), end = index + count, filled = 0;
 
-	weft_mpmc_unbounded_prefetch_(&states[index] + 64);
-	weft_mpmc_unbounded_prefetch_(
-		weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 64);
+	weft_cpu_prefetch_to_write_(&states[index] + 64);
+	weft_cpu_prefetch_to_write_(
+		weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 192);
 	for (; index < end; index++) {
-		uint8_t state = 0;
-
 		memcpy(weft_mpmc_unbounded_element_(queue, segment, index, element_size),
 		       (const unsigned char *)elements + filled * element_size, element_size);
-		/* P2 release, pairs with L2: publishes the element. relaxed: a skipped slot. */
-		if (WEFT_LIKELY(atomic_compare_exchange_strong_explicit(
-			    &states[index], &state, WEFT_MPMC_UNBOUNDED_FILLED_,
-			    memory_order_release, memory_order_relaxed)))
+		/* P2 release, pairs with L2: publishes the element. */
+		atomic_store_explicit(&states[index], WEFT_MPMC_UNBOUNDED_FILLED_,
+				      memory_order_release);
+		weft_mpmc_unbounded_in_order_(queue);
+		/* relaxed: ordered by D1. */
+		if (WEFT_LIKELY(atomic_load_explicit(&segment->doubt, memory_order_relaxed) == 0) ||
+		    weft_mpmc_unbounded_keep_(queue, segment, index))
 			filled++;
-		else
-			/* P3 release, pairs with R2: this thread is done with the slot. */
-			atomic_store_explicit(&weft_mpmc_unbounded_settled_(queue, segment)[index],
-					      1, memory_order_release);
+		/* P3 release, pairs with L2, R1: this thread is done with the slot. */
+		atomic_store_explicit(&states[index], WEFT_MPMC_UNBOUNDED_LEFT_,
+				      memory_order_release);
 	}
 	return filled;
 }
@@ -309,15 +277,18 @@ WEFT_INLINE void weft_mpmc_unbounded_take_(const weft_mpmc_unbounded *queue, uin
 					   void *elements, size_t count, size_t element_size)
 {
 	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(claim);
-	WEFT_ATOMIC(uint8_t) *settled = weft_mpmc_unbounded_settled_(queue, segment);
+	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, segment);
 	size_t index = weft_mpmc_unbounded_index_(claim);
 
+	weft_cpu_prefetch_to_write_(&fates[index] + 64);
+	__builtin_prefetch(weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 128);
 	for (size_t i = 0; i < count; i++) {
 		memcpy((unsigned char *)elements + i * element_size,
 		       weft_mpmc_unbounded_element_(queue, segment, index + i, element_size),
 		       element_size);
 		/* C2 release, pairs with R2: this thread is done with the slot. */
-		atomic_store_explicit(&settled[index + i], 1, memory_order_release);
+		atomic_store_explicit(&fates[index + i], WEFT_MPMC_UNBOUNDED_TAKEN_,
+				      memory_order_release);
 	}
 }
 
@@ -337,10 +308,6 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 		size_t slots = count;
 
-		if (WEFT_UNLIKELY(weft_mpmc_unbounded_signed_(tail) != tail)) {
-			weft_mpmc_unbounded_give_way_(&queue->tail_passed_);
-			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-		}
 		for (;;) {
 			if (WEFT_UNLIKELY(count >= queue->slots_ -
 							   weft_mpmc_unbounded_index_(tail) ||
@@ -354,8 +321,8 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 			}
 			/* P1 acquire, pairs with E4: the segment is ready to be filled. */
 			if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
-				    &queue->tail_, &tail, weft_mpmc_unbounded_signed_(tail + count),
-				    memory_order_acquire, memory_order_relaxed)))
+				    &queue->tail_, &tail, tail + count, memory_order_acquire,
+				    memory_order_relaxed)))
 				break;
 			weft_cpu_yield_line_();
 			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
@@ -377,10 +344,6 @@ WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *
 	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	int claimed;
 
-	if (WEFT_UNLIKELY(weft_mpmc_unbounded_signed_(head) != head)) {
-		weft_mpmc_unbounded_give_way_(&queue->head_passed_);
-		head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-	}
 	for (;;) {
 		if (WEFT_UNLIKELY(weft_mpmc_unbounded_run_(head) < count)) {
 			claimed = weft_mpmc_unbounded_look_(queue, count, &head);
@@ -390,9 +353,7 @@ WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *
 		}
 		/* C1 acquire, pairs with L3: the elements of the run are complete. */
 		if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
-			    &queue->head_, &head,
-			    weft_mpmc_unbounded_signed_(head + count -
-							count * WEFT_MPMC_UNBOUNDED_RUN_),
+			    &queue->head_, &head, head + count - count * WEFT_MPMC_UNBOUNDED_RUN_,
 			    memory_order_acquire, memory_order_relaxed))) {
 			claimed = (int)count;
 			break;

@@ -140,6 +140,15 @@ void weft_urcu_fence_all_(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+bool weft_urcu_fence_process_(void)
+{
+	/* It fails when the process has not registered: liburcu has done that, but perhaps not in
+	 * this flavour, and the child of a fork may have to do it again. */
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0 ||
+	       (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0 &&
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0);
+}
+
 void weft_urcu_wait_(void)
 {
 	if (forked)

@@ -31,6 +31,12 @@ void weft_urcu_worker_offline_(void);
 /* A full barrier here, and in every thread that is inside or enters a section. */
 void weft_urcu_fence_all_(void);
 
+/*
+ * A full barrier here and in every thread of the process, readers or not. Returns false when the
+ * system does not have it; then it never had, or the process has given it up.
+ */
+bool weft_urcu_fence_process_(void);
+
 /* Sleeps for a grace period of both flavours; returns at once in the child of a fork. */
 void weft_urcu_wait_(void);
 

@@ -250,6 +250,8 @@ struct engine_exchange {
 /* Returns whether it succeeded; on failure `expected` is what was read. */
 bool engine_compare_exchange(struct engine_exchange *exchange, const void *pc);
 void engine_fence(int order, const void *pc);
+/* A seq_cst fence of every thread: what membarrier does. */
+void engine_fence_all(const void *pc);
 /* A plain write to bytes that hold atomic objects. */
 void engine_memory_overwritten(uintptr_t address, size_t size);
 struct engine_location *engine_location(uintptr_t address, uint32_t size);

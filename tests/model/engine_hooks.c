@@ -289,6 +289,14 @@ void __tsan_atomic_thread_fence(int order)
 	}
 }
 
+void model_fence_all(void)
+{
+	if (enter()) {
+		engine_fence_all(PC);
+		leave();
+	}
+}
+
 void __tsan_atomic_signal_fence(int order)
 {
 	(void)order;

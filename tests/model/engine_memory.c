@@ -554,17 +554,11 @@ bool engine_compare_exchange(struct engine_exchange *exchange, const void *pc)
 	return false;
 }
 
-void engine_fence(int order, const void *pc)
+/* What a fence does to the thread with this number. */
+static void fence(int number, int order)
 {
-	struct engine_thread *thread = engine_self();
-	struct engine_event event = {
-		.kind = ENGINE_FENCE,
-		.thread = engine.self,
-		.order = order,
-		.pc = pc,
-	};
+	struct engine_thread *thread = &engine.threads[number];
 
-	engine_point(ENGINE_FENCE);
 	if (engine_acquires(order))
 		engine_view_join(&thread->now, &thread->acquired);
 	if (order == memory_order_seq_cst) {
@@ -579,8 +573,30 @@ void engine_fence(int order, const void *pc)
 	}
 	if (engine_releases(order)) {
 		view_copy(&thread->released, &thread->now);
-		thread->now.clock[engine.self]++;
+		thread->now.clock[number]++;
 	}
 	thread->history = engine_mix(thread->history, 2);
+}
+
+void engine_fence(int order, const void *pc)
+{
+	struct engine_event event = {
+		.kind = ENGINE_FENCE,
+		.thread = engine.self,
+		.order = order,
+		.pc = pc,
+	};
+
+	engine_point(ENGINE_FENCE);
+	fence(engine.self, order);
 	engine_trace_event(&event);
+}
+
+void engine_fence_all(const void *pc)
+{
+	engine_fence(memory_order_seq_cst, pc);
+	for (int i = 0; i < engine.thread_count; i++)
+		if (i != engine.self)
+			fence(i, memory_order_seq_cst);
+	fence(engine.self, memory_order_seq_cst);
 }

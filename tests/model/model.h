@@ -79,6 +79,9 @@ void model_join(void);
 /* The thread that was frozen in this execution, in the order of model_thread from 1, or 0. */
 int model_frozen(void);
 
+/* What stands in for membarrier: a seq_cst fence in every thread, wherever that is just now. */
+void model_fence_all(void);
+
 /* A number from 0 to count - 1; every one is tried. */
 int model_choose(int count);
 

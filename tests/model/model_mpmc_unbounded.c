@@ -14,22 +14,48 @@
 
 #include "fifo_scenarios.h"
 
-/* As the queue of the table, with these segments. Made by main. */
-static fifo ones, twos;
+/* As the queue of the table, with segments of one, two and three elements, and with segments of one
+ * where there is no membarrier. Made by main. */
+static fifo ones, twos, threes, fenced;
 
-#define ONES(...) (&(const struct fifo_shape){.queue = &ones, .capacity = 8, __VA_ARGS__})
-#define TWOS(...) (&(const struct fifo_shape){.queue = &twos, .capacity = 8, __VA_ARGS__})
+#define ONES(...)   (&(const struct fifo_shape){.queue = &ones, .capacity = 8, __VA_ARGS__})
+#define FENCED(...) (&(const struct fifo_shape){.queue = &fenced, .capacity = 8, __VA_ARGS__})
+#define THREES(...) (&(const struct fifo_shape){.queue = &threes, .capacity = 8, __VA_ARGS__})
+#define TWOS(...)   (&(const struct fifo_shape){.queue = &twos, .capacity = 8, __VA_ARGS__})
+
+/* One look at a slot tells as much as several, where anybody may be stopped between two steps. */
+static int init_impatient(weft_mpmc_unbounded *queue, size_t segment)
+{
+	int error = weft_mpmc_unbounded_init(queue, segment, sizeof(uint64_t));
+
+	queue->patience_ = 0;
+	return error;
+}
 
 static int init_ones(void *queue, size_t capacity)
 {
 	(void)capacity;
-	return fifo_mpmc_unbounded.init(queue, 1);
+	return init_impatient(queue, 1);
+}
+
+static int init_threes(void *queue, size_t capacity)
+{
+	(void)capacity;
+	return init_impatient(queue, 3);
+}
+
+static int init_fenced(void *queue, size_t capacity)
+{
+	int error = init_ones(queue, capacity);
+
+	((weft_mpmc_unbounded *)queue)->fences_ = true;
+	return error;
 }
 
 static int init_twos(void *queue, size_t capacity)
 {
 	(void)capacity;
-	return fifo_mpmc_unbounded.init(queue, 2);
+	return init_impatient(queue, 2);
 }
 
 /* Any allocation fails: that push says so, and all others are as if nothing had been. */
@@ -82,7 +108,7 @@ static void push_without_memory(const void *pushes)
 {
 	memset((void *)&test, 0, sizeof(test));
 	test.pushes = *(const uint64_t *)pushes;
-	if (weft_mpmc_unbounded_init(&test.queue, 1, sizeof(uint64_t)) == 0) {
+	if (init_impatient(&test.queue, 1) == 0) {
 		model_thread(push_some, (void *)0);
 		model_thread(push_some, (void *)1);
 		model_thread(pop_some, NULL);
@@ -94,6 +120,81 @@ static void push_without_memory(const void *pushes)
 	for (int i = 0; i < THREADS; i++)
 		for (int j = 0; j < PUSHES; j++)
 			model_assert(test.popped[i][j] == test.pushed[i][j]);
+	weft_mpmc_unbounded_fini(&test.queue);
+}
+
+/*
+ * A producer that has been stopped behind its claim goes on, just when consumers have lost their
+ * patience: it is told that its element is in, and then that is popped, or it is not in.
+ */
+
+static void go_on(void *claim)
+{
+	uint64_t value = 1;
+
+	test.pushed[0][0] =
+		weft_mpmc_unbounded_fill_(&test.queue, *(uint64_t *)claim, &value, 1, 8) == 1;
+}
+
+static void pop_and_count(void *unused)
+{
+	uint64_t value;
+
+	(void)unused;
+	if (weft_mpmc_unbounded_pop(&test.queue, &value) == 0)
+		test.popped[0][0]++;
+}
+
+static void goes_on(const void *fences)
+{
+	uint64_t claim;
+
+	memset((void *)&test, 0, sizeof(test));
+	model_assert(init_impatient(&test.queue, 2) == 0);
+	test.queue.fences_ = *(const bool *)fences;
+	claim = atomic_fetch_add_explicit(&test.queue.tail_, 1, memory_order_relaxed);
+	model_thread(go_on, &claim);
+	model_thread(pop_and_count, NULL);
+	model_thread(pop_and_count, NULL);
+	model_join();
+	pop_and_count(NULL);
+	model_assert(test.popped[0][0] == test.pushed[0][0]);
+	weft_mpmc_unbounded_fini(&test.queue);
+}
+
+/* One is stopped behind its claim and does not go on, then another one. Two meet the second slot,
+ * in a segment that is in doubt already. */
+
+static void claim_only(void *unused)
+{
+	(void)unused;
+	atomic_fetch_add_explicit(&test.queue.tail_, 1, memory_order_relaxed);
+}
+
+static void find_nothing(void *unused)
+{
+	uint64_t value;
+
+	(void)unused;
+	model_assert(weft_mpmc_unbounded_pop(&test.queue, &value) == -EAGAIN);
+}
+
+static void stays_stopped(const void *unused)
+{
+	uint64_t value = 7, popped;
+
+	(void)unused;
+	memset((void *)&test, 0, sizeof(test));
+	model_assert(init_impatient(&test.queue, 3) == 0);
+	claim_only(NULL);
+	find_nothing(NULL);
+	model_thread(claim_only, NULL);
+	model_thread(find_nothing, NULL);
+	model_thread(find_nothing, NULL);
+	model_join();
+	find_nothing(NULL);
+	model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+	model_assert(weft_mpmc_unbounded_pop(&test.queue, &popped) == 0 && popped == 7);
 	weft_mpmc_unbounded_fini(&test.queue);
 }
 
@@ -110,7 +211,7 @@ static void trim_meanwhile(const void *unused)
 	(void)unused;
 	memset((void *)&test, 0, sizeof(test));
 	test.pushes = PUSHES;
-	model_assert(weft_mpmc_unbounded_init(&test.queue, 1, sizeof(uint64_t)) == 0);
+	model_assert(init_impatient(&test.queue, 1) == 0);
 	model_thread(push_some, (void *)0);
 	model_thread(pop_some, NULL);
 	model_thread(trim, NULL);
@@ -148,7 +249,7 @@ static void close_tells(const void *unused)
 	(void)unused;
 	memset((void *)&test, 0, sizeof(test));
 	atomic_store_explicit(&last_word, 0, memory_order_relaxed);
-	model_assert(weft_mpmc_unbounded_init(&test.queue, 1, sizeof(uint64_t)) == 0);
+	model_assert(init_impatient(&test.queue, 1) == 0);
 	model_thread(say_and_close, NULL);
 	model_thread(ask, NULL);
 	model_join();
@@ -161,6 +262,47 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_exact,
 		.argument = ONES(.producers = 2, .consumers = 2, .pushes = 1, .pops = 1),
 		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "mpmc_unbounded: the same, without membarrier",
+		.run = fifo_scenario_exact,
+		.argument = FENCED(.producers = 2, .consumers = 2, .pushes = 1, .pops = 1),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "mpmc_unbounded: a stopped producer goes on",
+		.run = goes_on,
+		.argument = &(const bool){false},
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_unbounded: a stopped producer goes on, without membarrier",
+		.run = goes_on,
+		.argument = &(const bool){true},
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_unbounded: a producer stays stopped",
+		.run = stays_stopped,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_unbounded: the last segment is another one with the same address",
+		.run = fifo_scenario_linearizable,
+		.argument = ONES(.threads = {"p", "pccp"}),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "mpmc_unbounded: 1 and 2, segments of 3",
+		.run = fifo_scenario_exact,
+		.argument = THREES(.producers = 1, .consumers = 2, .pushes = 2, .pops = 2),
+		.preemptions = 1,
 		.stale = 1,
 	},
 	{
@@ -168,7 +310,7 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_exact,
 		.argument = ONES(.producers = 1, .consumers = 2, .pushes = 4, .pops = 2),
 		.preemptions = 1,
-		.stale = 1,
+		.stale = MODEL_NONE,
 	},
 	{
 		.name = "mpmc_unbounded: 2 and 1, segments of 2",
@@ -212,6 +354,7 @@ static const struct model_scenario scenarios[] = {
 		.name = "mpmc_unbounded: close against push and pop",
 		.run = fifo_scenario_linearizable,
 		.argument = ONES(.threads = {"PP", "nx?", "CC"}),
+		.preemptions = 1,
 		.stale = 1,
 	},
 	{
@@ -251,8 +394,10 @@ static const struct model_scenario scenarios[] = {
 
 int main(int count, char **arguments)
 {
-	ones = twos = fifo_mpmc_unbounded;
+	ones = twos = threes = fenced = fifo_mpmc_unbounded;
 	ones.init = init_ones;
 	twos.init = init_twos;
+	threes.init = init_threes;
+	fenced.init = init_fenced;
 	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
 }

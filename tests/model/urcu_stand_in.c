@@ -9,6 +9,7 @@
 #include <weft/lockfree/base.h>
 
 #include "../../lockfree/reclaim_urcu.h"
+#include "model.h"
 
 bool weft_urcu_register_(void)
 {
@@ -42,6 +43,12 @@ void weft_urcu_worker_offline_(void) {}
 void weft_urcu_fence_all_(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool weft_urcu_fence_process_(void)
+{
+	model_fence_all();
+	return true;
 }
 
 void weft_urcu_wait_(void) {}

@@ -136,12 +136,12 @@ static void gives_memory_back(void **state)
 				assert_int_equal(value, next);
 			}
 	}
-	assert_true(weft_mpmc_unbounded_trim(&queue) < 32768);
+	assert_true(weft_mpmc_unbounded_trim(&queue) < 49152);
 	for (uint64_t i = 0; i < 1000000; i++)
 		assert_int_equal(weft_mpmc_unbounded_push(&queue, &i), 0);
 	for (uint64_t i = 0; i < 1000000; i++)
 		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &value), 0);
-	assert_true(weft_mpmc_unbounded_trim(&queue) < 32768);
+	assert_true(weft_mpmc_unbounded_trim(&queue) < 49152);
 	assert_int_equal(weft_mpmc_unbounded_trim(&queue), 0);
 	weft_mpmc_unbounded_fini(&queue);
 }
@@ -153,17 +153,47 @@ static void stopped_producer_is_passed_by(void **state)
 	weft_mpmc_unbounded queue;
 
 	(void)state;
-	assert_int_equal(weft_mpmc_unbounded_init(&queue, 4, 8), 0);
+	for (int fences = 0; fences < 2; fences++) {
+		assert_int_equal(weft_mpmc_unbounded_init(&queue, 4, 8), 0);
+		/* As where there is no membarrier. */
+		queue.fences_ = queue.fences_ || fences != 0;
+
+		uint64_t claim = atomic_fetch_add_explicit(&queue.tail_, 1, memory_order_relaxed);
+
+		assert_int_equal(weft_mpmc_unbounded_push(&queue, &second), 0);
+		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), 0);
+		assert_int_equal(popped, 2);
+		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
+		/* It goes on. */
+		assert_int_equal(weft_mpmc_unbounded_fill_(&queue, claim, &first, 1, 8), 0);
+		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
+		/* In what is left of the segment nothing is lost, and nothing in the next one. */
+		for (uint64_t i = 0; i < 8; i++) {
+			assert_int_equal(weft_mpmc_unbounded_push(&queue, &i), 0);
+			assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), 0);
+			assert_int_equal(popped, i);
+		}
+		weft_mpmc_unbounded_fini(&queue);
+	}
+}
+
+/* The same in a batch: the elements keep their order, and those that have no slot are told. */
+static void stopped_batch_keeps_its_order(void **state)
+{
+	uint64_t elements[3] = {1, 2, 3}, popped[4];
+	weft_mpmc_unbounded queue;
+
+	(void)state;
+	assert_int_equal(weft_mpmc_unbounded_init(&queue, 8, 8), 0);
 
 	uint64_t claim = atomic_fetch_add_explicit(&queue.tail_, 1, memory_order_relaxed);
 
-	assert_int_equal(weft_mpmc_unbounded_push(&queue, &second), 0);
-	assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), 0);
-	assert_int_equal(popped, 2);
-	assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
-	/* It goes on. */
-	assert_int_equal(weft_mpmc_unbounded_fill_(&queue, claim, &first, 1, 8), 0);
-	assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
+	assert_int_equal(weft_mpmc_unbounded_pop(&queue, popped), -EAGAIN);
+	atomic_fetch_add_explicit(&queue.tail_, 2, memory_order_relaxed);
+	assert_int_equal(weft_mpmc_unbounded_fill_(&queue, claim, elements, 3, 8), 2);
+	assert_int_equal(weft_mpmc_unbounded_push(&queue, &elements[2]), 0);
+	assert_int_equal(weft_mpmc_unbounded_try_pop_batch(&queue, popped, 4), 3);
+	assert_memory_equal(popped, elements, sizeof(elements));
 	weft_mpmc_unbounded_fini(&queue);
 }
 
@@ -175,6 +205,7 @@ int main(void)
 		cmocka_unit_test(closes),
 		cmocka_unit_test(gives_memory_back),
 		cmocka_unit_test(stopped_producer_is_passed_by),
+		cmocka_unit_test(stopped_batch_keeps_its_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
