@@ -10,6 +10,7 @@
 
 #include <weft/lockfree/multiqueue.h>
 
+#include "../rank_tree.h"
 #include "../seeded_random.h"
 
 static void push(weft_multiqueue_handle *handle, uint64_t priority, uintptr_t element)
@@ -495,34 +496,18 @@ static void equals_its_model(void **state)
 
 #define RANKED 4096
 
-/* How many of the elements below this one are still inside: a Fenwick tree counts. */
-static unsigned rank_of(const unsigned *tree, size_t element)
-{
-	unsigned sum = 0;
-
-	for (size_t i = element; i > 0; i &= i - 1)
-		sum += tree[i];
-	return sum;
-}
-
-static void count(unsigned *tree, size_t element, unsigned by)
-{
-	for (size_t i = element + 1; i <= RANKED; i += i & -i)
-		tree[i] += by;
-}
-
 /* The handles of eight threads take turns; half of what is inside is popped, pushed again and so
  * on. Each priority is there once, so that the rank error of a pop is what it says. */
 static void check_ranks(unsigned lanes, unsigned stickiness, double mean_limit)
 {
-	static unsigned tree[RANKED + 1];
+	static rank_tree inside;
 	weft_multiqueue_handle handles[8];
 	seeded_random random = {12345};
 	size_t order[RANKED], above = 0, pops = 0;
 	weft_multiqueue queue;
 	double sum = 0;
 
-	memset(tree, 0, sizeof(tree));
+	rank_tree_clear(&inside);
 	assert_int_equal(weft_multiqueue_init(&queue, (size_t)2 * RANKED, lanes, stickiness), 0);
 	for (int i = 0; i < 8; i++)
 		weft_multiqueue_handle_init(&handles[i], &queue);
@@ -534,7 +519,7 @@ static void check_ranks(unsigned lanes, unsigned stickiness, double mean_limit)
 	}
 	for (size_t i = 0; i < RANKED; i++) {
 		push(&handles[i % 8], order[i], order[i]);
-		count(tree, order[i], 1);
+		rank_tree_add(&inside, order[i], 1);
 	}
 	for (int round = 0; round < 20; round++) {
 		size_t popped[RANKED / 2];
@@ -544,15 +529,15 @@ static void check_ranks(unsigned lanes, unsigned stickiness, double mean_limit)
 
 			assert_true(weft_multiqueue_try_pop(&handles[pops % 8], &element, NULL));
 			popped[i] = (uintptr_t)element;
-			unsigned rank = rank_of(tree, popped[i]);
+			unsigned rank = rank_tree_below(&inside, popped[i]);
 
 			sum += rank;
 			above += rank > 8 * lanes * stickiness;
-			count(tree, popped[i], (unsigned)-1);
+			rank_tree_add(&inside, popped[i], -1);
 		}
 		for (size_t i = 0; i < RANKED / 2; i++) {
 			push(&handles[seeded_random_below(&random, 8)], popped[i], popped[i]);
-			count(tree, popped[i], 1);
+			rank_tree_add(&inside, popped[i], 1);
 		}
 	}
 	printf("# %u lanes, stickiness %u: rank error %.1f on average, %zu of %zu above %u\n",
