@@ -626,7 +626,8 @@ WEFT_INLINE void weft_spsc_queue_cancel(weft_spsc_queue *queue)
 }
 
 /*
- * Whether the queue is closed or is about to be: no push that begins after this succeeds.
+ * Whether the queue is closed, or is about to be: while weft_spsc_queue_cancel has not returned a
+ * push may still succeed.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE bool weft_spsc_queue_is_closed(const weft_spsc_queue *queue)

@@ -449,6 +449,31 @@ static size_t spsc_try_pop_batch(void *queue, uint64_t *values, size_t count)
 	return weft_spsc_queue_try_pop_batch(queue, values, count);
 }
 
+static int spsc_push(void *queue, uint64_t value)
+{
+	return weft_spsc_queue_push(queue, &value);
+}
+
+static int spsc_pop(void *queue, uint64_t *value)
+{
+	return weft_spsc_queue_pop(queue, value);
+}
+
+static void spsc_close(void *queue)
+{
+	weft_spsc_queue_close(queue);
+}
+
+static void spsc_cancel(void *queue)
+{
+	weft_spsc_queue_cancel(queue);
+}
+
+static bool spsc_is_closed(const void *queue)
+{
+	return weft_spsc_queue_is_closed(queue);
+}
+
 static void spsc_start_at(void *started, uint64_t ticket)
 {
 	weft_spsc_queue *queue = started;
@@ -473,6 +498,11 @@ const fifo fifo_spsc_queue = {
 	.try_pop = spsc_try_pop,
 	.try_push_batch = spsc_try_push_batch,
 	.try_pop_batch = spsc_try_pop_batch,
+	.push = spsc_push,
+	.pop = spsc_pop,
+	.close = spsc_close,
+	.is_closed = spsc_is_closed,
+	.cancel = spsc_cancel,
 	.start_at = spsc_start_at,
 };
 
@@ -542,6 +572,36 @@ static size_t spsc_typed_try_pop_batch(void *queue, uint64_t *values, size_t cou
 	return popped;
 }
 
+static int spsc_typed_push(void *queue, uint64_t value)
+{
+	return wide_spsc_queue_push(queue, wide_of(value));
+}
+
+static int spsc_typed_pop(void *queue, uint64_t *value)
+{
+	wide element;
+	int error = wide_spsc_queue_pop(queue, &element);
+
+	if (error == 0)
+		*value = value_of(&element);
+	return error;
+}
+
+static void spsc_typed_close(void *queue)
+{
+	wide_spsc_queue_close(queue);
+}
+
+static void spsc_typed_cancel(void *queue)
+{
+	wide_spsc_queue_cancel(queue);
+}
+
+static bool spsc_typed_is_closed(const void *queue)
+{
+	return wide_spsc_queue_is_closed(queue);
+}
+
 static void spsc_typed_start_at(void *queue, uint64_t ticket)
 {
 	spsc_start_at(&((wide_spsc_queue *)queue)->queue_, ticket);
@@ -561,6 +621,11 @@ const fifo fifo_spsc_queue_typed = {
 	.try_pop = spsc_typed_try_pop,
 	.try_push_batch = spsc_typed_try_push_batch,
 	.try_pop_batch = spsc_typed_try_pop_batch,
+	.push = spsc_typed_push,
+	.pop = spsc_typed_pop,
+	.close = spsc_typed_close,
+	.is_closed = spsc_typed_is_closed,
+	.cancel = spsc_typed_cancel,
 	.start_at = spsc_typed_start_at,
 };
 
@@ -638,6 +703,37 @@ static size_t by_turns_try_pop_batch(void *shared, uint64_t *values, size_t coun
 	return popped;
 }
 
+static int by_turns_push(void *shared, uint64_t value)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	int error = spsc_push(&queue->queue, value);
+
+	pthread_mutex_unlock(&queue->producer);
+	return error;
+}
+
+static int by_turns_pop(void *shared, uint64_t *value)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->consumer);
+	int error = spsc_pop(&queue->queue, value);
+
+	pthread_mutex_unlock(&queue->consumer);
+	return error;
+}
+
+static void by_turns_close(void *shared)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	spsc_close(&queue->queue);
+	pthread_mutex_unlock(&queue->producer);
+}
+
 const fifo fifo_spsc_queue_by_turns = {
 	.name = "spsc_queue by turns",
 	.queue_bytes = sizeof(spsc_by_turns),
@@ -649,5 +745,10 @@ const fifo fifo_spsc_queue_by_turns = {
 	.try_pop = by_turns_try_pop,
 	.try_push_batch = by_turns_try_push_batch,
 	.try_pop_batch = by_turns_try_pop_batch,
+	.push = by_turns_push,
+	.pop = by_turns_pop,
+	.close = by_turns_close,
+	.is_closed = spsc_is_closed,
+	.cancel = spsc_cancel,
 	.start_at = spsc_start_at,
 };

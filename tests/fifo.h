@@ -47,6 +47,9 @@ typedef struct fifo {
 	int (*pop)(void *queue, uint64_t *value);
 	void (*close)(void *queue);
 	bool (*is_closed)(const void *queue);
+	/* Where only the producer closes: how others ask for it; no push that begins when this has
+	 * returned succeeds, and the end comes when the producer has been refused. Else NULL. */
+	void (*cancel)(void *queue);
 	/*
 	 * Makes an empty queue look as if this many elements had gone through it: its next ticket
 	 * is `ticket`. Reaches into the private members, before the queue is shared.

@@ -98,6 +98,45 @@ static bool in_place_try_pop(void *queue, uint64_t *value)
 	return in_place_try_pop_batch(queue, value, 1) == 1;
 }
 
+static int in_place_push(void *queue, uint64_t value)
+{
+	size_t room = 1;
+	triple *element;
+	int error = triples_reserve(queue, &element, &room);
+
+	if (error != 0)
+		return error;
+	for (uint64_t word = 0; word < 3; word++)
+		element->words[word] = value + (word << 48);
+	return triples_commit(queue, 1);
+}
+
+static int in_place_pop(void *queue, uint64_t *value)
+{
+	size_t inside = 1;
+	triple *element;
+	int error = triples_peek(queue, &element, &inside);
+
+	if (error == 0 && in_place_try_pop_batch(queue, value, 1) != 1)
+		*value = FIFO_TORN;
+	return error;
+}
+
+static void in_place_close(void *queue)
+{
+	triples_close(queue);
+}
+
+static void in_place_cancel(void *queue)
+{
+	triples_cancel(queue);
+}
+
+static bool in_place_is_closed(const void *queue)
+{
+	return triples_is_closed(queue);
+}
+
 static void in_place_start_at(void *queue, uint64_t ticket)
 {
 	fifo_spsc_queue.start_at(&((triples *)queue)->queue_, ticket);
@@ -117,5 +156,10 @@ const fifo fifo_spsc_queue_in_place = {
 	.try_pop = in_place_try_pop,
 	.try_push_batch = in_place_try_push_batch,
 	.try_pop_batch = in_place_try_pop_batch,
+	.push = in_place_push,
+	.pop = in_place_pop,
+	.close = in_place_close,
+	.is_closed = in_place_is_closed,
+	.cancel = in_place_cancel,
 	.start_at = in_place_start_at,
 };

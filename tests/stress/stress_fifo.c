@@ -47,6 +47,7 @@ typedef struct stress_lane {
 	/* Where it can be closed: a consumer does it after this many elements, or else the last
 	 * producer when it has no more. */
 	uint64_t close_after;
+	atomic_bool stopped; /* a consumer has done it */
 	/* One for each element, producer by producer. */
 	stress_record *records;
 	/* All elements as the one consumer got them; NULL where there are more consumers. */
@@ -88,7 +89,9 @@ static bool push_one(stress_worker *self, uint64_t value)
 	if (lane->kind->push == NULL || seeded_random_below(&self->random, 2) == 0)
 		return lane->kind->try_push(lane->queue, value);
 
-	bool closed = lane->kind->is_closed(lane->queue);
+	/* acquire, pairs with stop_production. */
+	bool closed = atomic_load_explicit(&lane->stopped, memory_order_acquire) ||
+		      (lane->kind->cancel == NULL && lane->kind->is_closed(lane->queue));
 	int error = lane->kind->push(lane->queue, value);
 
 	if (error != 0 && error != -EAGAIN && error != -EPIPE)
@@ -138,7 +141,8 @@ static size_t produce(stress_worker *self)
 		pushed = push_one(self, values[0]);
 	else
 		pushed = lane->kind->try_push_batch(lane->queue, values, count);
-	if (pushed < (count < room ? count : room))
+	if (pushed < (count < room ? count : room) &&
+	    (lane->kind->close == NULL || !lane->kind->is_closed(lane->queue)))
 		stress_fail(lane->crew, "the producer's size was not an upper bound");
 	self->sent += pushed;
 	return pushed;
@@ -168,6 +172,17 @@ static void check_element(stress_worker *self, uint64_t element)
 		lane->log[lane->logged++] = element;
 }
 
+/* For a consumer that wants no more. */
+static void stop_production(stress_lane *lane)
+{
+	if (lane->kind->cancel != NULL)
+		lane->kind->cancel(lane->queue);
+	else if (lane->kind->close != NULL)
+		lane->kind->close(lane->queue);
+	/* release, pairs with push_one: it has returned. */
+	atomic_store_explicit(&lane->stopped, true, memory_order_release);
+}
+
 /* Pops and checks; returns how many elements there were. */
 static size_t consume(stress_worker *self)
 {
@@ -190,8 +205,8 @@ static size_t consume(stress_worker *self)
 			stress_fail(lane->crew, "others took elements out of the run of a pop");
 	}
 	self->received += popped;
-	if (lane->kind->close != NULL && self->received >= lane->close_after)
-		lane->kind->close(lane->queue);
+	if (self->received >= lane->close_after)
+		stop_production(lane);
 	return popped;
 }
 
@@ -311,6 +326,7 @@ static void lane_init(stress_lane *lane, stress_crew *crew, const stress_fifo_te
 	lane->quota = ELEMENTS_MAX / shape->producers / shape->queues;
 	lane->minimum = ELEMENTS_MIN / shape->producers / shape->queues;
 	atomic_init(&lane->producing, shape->producers);
+	atomic_init(&lane->stopped, false);
 	lane->close_after = seeded_random_below(random, 2) == 0
 				    ? UINT64_MAX
 				    : seeded_random_below(random, lane->quota);
