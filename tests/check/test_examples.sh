@@ -90,6 +90,8 @@ under way 0, the largest was 4999'
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer
     point 'log_writer' prints '20000 records written'
+    call near_the_reader
+    point 'near_the_reader' prints 'the most urgent first'
     call request_queue
     point 'request_queue' prints '20000 requests served'
     call triage
