@@ -62,6 +62,8 @@ template <class Variant> class snapshot_scenario
 				snapshot value;
 
 				shared.read(value);
+				/* All of it is wanted, not only what is compared. */
+				__asm__ __volatile__("" : : "r"(&value) : "memory");
 				differences |= value.words[0] ^ value.words[7];
 			}
 			if (differences != 0)

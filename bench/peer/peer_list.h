@@ -23,6 +23,7 @@ void add_peer_atomic_queue();
 void add_peer_boost_lockfree();
 void add_peer_ck();
 void add_peer_dpdk();
+void add_peer_libcds();
 void add_peer_liburcu();
 void add_peer_moodycamel();
 void add_peer_readerwriterqueue();
