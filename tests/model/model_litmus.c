@@ -49,6 +49,7 @@ THREAD(sb_half_0, STORE(x, 1, seq_cst); r[0] = LOAD(y, acquire);)
 THREAD(sb_fence_0, STORE(x, 1, relaxed); FENCE(seq_cst); r[0] = LOAD(y, relaxed);)
 THREAD(sb_fence_1, STORE(y, 1, relaxed); FENCE(seq_cst); r[1] = LOAD(x, relaxed);)
 THREAD(sb_weak_fence_0, STORE(x, 1, relaxed); FENCE(acq_rel); r[0] = LOAD(y, relaxed);)
+THREAD(sb_barrier_1, STORE(y, 1, relaxed); model_fence_all(); r[1] = LOAD(x, relaxed);)
 THREAD(sb_swap_0, SWAP(x, 1, seq_cst); r[0] = LOAD(y, seq_cst);)
 THREAD(sb_swap_1, SWAP(y, 1, seq_cst); r[1] = LOAD(x, seq_cst);)
 THREAD(sb_other_0, STORE(x, 1, relaxed); ADD(z, 1, seq_cst); r[0] = LOAD(y, relaxed);)
@@ -204,6 +205,7 @@ static const struct litmus {
 	{"SB seq_cst fences", {sb_fence_0, sb_fence_1}, {0, 0}, FORBIDDEN, 0},
 	{"SB one fence", {sb_fence_0, sb_relaxed_1}, {0, 0}, ALLOWED, 0},
 	{"SB one fence acq_rel", {sb_weak_fence_0, sb_fence_1}, {0, 0}, ALLOWED, 0},
+	{"SB membarrier", {sb_relaxed_0, sb_barrier_1}, {0, 0}, FORBIDDEN, 0},
 	{"SB exchange seq_cst", {sb_swap_0, sb_swap_1}, {0, 0}, FORBIDDEN, 0},
 	{"SB an update elsewhere is no fence", {sb_other_0, sb_other_1}, {0, 0}, ALLOWED, 0},
 	{"SB updates of one object", {sb_same_0, sb_same_1}, {0, 0}, FORBIDDEN, 0},
