@@ -11,8 +11,8 @@
  * Grace periods.
  *
  * One thread at a time is the collector; who finds another at it goes on without. It takes what all
- * threads have retired, then makes a barrier in all threads (weft_urcu_fence_all_), then begins
- * grace period g by storing g in `epoch`, then looks at the word of each thread. The grace period
+ * threads have retired, then makes a barrier in all threads (fence_all), then begins grace period g
+ * by storing g in `epoch`, then looks at the word of each thread. The grace period
  * is over when each word is 0 or at least g. This look may be repeated later and by another
  * collector.
  *
@@ -36,6 +36,9 @@ enum {
 	/* Functions that one call runs. More than are retired between two looks, so that the work
 	 * is done at last. */
 	CALLS_AT_ONCE = 128,
+	/* Each thread frees what it has retired, whose lines and lists are near it; so one that
+	 * retires and has none of its own left passes so often before it frees that of others. */
+	PASSES_BEFORE_HELP = 16,
 };
 
 __thread __attribute__((tls_model("initial-exec"))) weft_reclaim_self weft_reclaim_self_;
@@ -92,6 +95,15 @@ static weft_reclaim_record_ *claim_record(void)
 	return record;
 }
 
+/* A full barrier here, and in every thread that is inside a section or enters one. */
+static void fence_all(void)
+{
+	weft_urcu_barrier_everywhere_();
+	/* A4 seq_cst, pairs with A1, A2, A3, U1: what was stored before is seen by who loads after
+	 * its own, or what that one stored before is seen from here on. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 static void leave_record(weft_reclaim_record_ *record)
 {
 	/* X2 release, pairs with S1: what the thread has read, it has read. */
@@ -99,6 +111,7 @@ static void leave_record(weft_reclaim_record_ *record)
 	/* N2 release, pairs with N1: the next thread may have it. */
 	atomic_store_explicit(&record->used, false, memory_order_release);
 	weft_reclaim_self_.record_ = NULL;
+	weft_reclaim_self_.counter_ = NULL;
 }
 
 /* Makes the thread known by name. relaxed: see the fields. */
@@ -110,10 +123,61 @@ static void join(weft_reclaim_self *self)
 		return;
 	atomic_store_explicit(&record->thread, weft_urcu_thread_number_(), memory_order_relaxed);
 	atomic_store_explicit(&record->worker, false, memory_order_relaxed);
-	if (weft_urcu_register_())
-		self->record_ = record;
-	else
+	if (!weft_urcu_register_()) {
 		leave_record(record);
+		return;
+	}
+	self->counter_ = weft_urcu_counter_();
+	self->record_ = record;
+}
+
+/*
+ * Around a section: what this thread has stored before stands before what it loads inside, for a
+ * thread that calls fence_all. And liburcu knows, so that it can sleep until the section ends. The
+ * program's own sections of liburcu may be around it. relaxed: for one in fence_all the compiler's
+ * order is enough, as it makes a barrier here; and liburcu, which has one as well, only helps: the
+ * words decide.
+ */
+static void enter_section(weft_reclaim_self *self)
+{
+	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
+		weft_urcu_enter_();
+		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
+		atomic_thread_fence(memory_order_seq_cst);
+		return;
+	}
+	if (!self->counted_) {
+		unsigned long count;
+
+		/* First, for a handler that interrupts this: it leaves the counter alone. */
+		self->counted_ = true;
+		weft_reclaim_in_order_();
+		count = atomic_load_explicit(self->counter_, memory_order_relaxed);
+		if (WEFT_LIKELY((count & WEFT_URCU_DEPTH_) == 0))
+			count = atomic_load_explicit(weft_urcu_memb_.period, memory_order_relaxed);
+		else
+			count++;
+		atomic_store_explicit(self->counter_, count, memory_order_relaxed);
+	}
+	weft_reclaim_in_order_();
+}
+
+/* relaxed: as above; who sleeps makes a barrier here as well, after it has said so. */
+static void exit_section(weft_reclaim_self *self)
+{
+	if (!self->counted_) {
+		weft_urcu_exit_();
+		return;
+	}
+	self->counted_ = false;
+	weft_reclaim_in_order_();
+	atomic_store_explicit(self->counter_,
+			      atomic_load_explicit(self->counter_, memory_order_relaxed) - 1,
+			      memory_order_relaxed);
+	weft_reclaim_in_order_();
+	if (WEFT_UNLIKELY(atomic_load_explicit(weft_urcu_memb_.sleeper, memory_order_relaxed) ==
+			  -1))
+		weft_urcu_wake_();
 }
 
 /* Says that the thread reads from here on. */
@@ -135,12 +199,12 @@ void weft_reclaim_begin_reading_(void)
 		join(self);
 	if (WEFT_LIKELY(self->record_ != NULL)) {
 		begin_epoch(self->record_);
-		weft_urcu_enter_();
+		enter_section(self);
 	} else {
 		self->unnamed_ = true;
 		/* relaxed: U1 follows. */
 		atomic_fetch_add_explicit(&all->unnamed, 1, memory_order_relaxed);
-		/* U1 seq_cst, pairs with reclaim_urcu:A4: the collector sees the addition, or this
+		/* U1 seq_cst, pairs with A4: the collector sees the addition, or this
 		 * thread what was unlinked. */
 		atomic_thread_fence(memory_order_seq_cst);
 	}
@@ -160,7 +224,7 @@ void weft_reclaim_end_reading_(void)
 		atomic_fetch_sub_explicit(&all->unnamed, 1, memory_order_release);
 		return;
 	}
-	weft_urcu_exit_();
+	exit_section(self);
 	/* X1 release, pairs with S1: what was read, was read. */
 	atomic_store_explicit(&self->record_->epoch, 0, memory_order_release);
 }
@@ -169,7 +233,7 @@ void weft_reclaim_thread_ends_(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
-	weft_urcu_exit_();
+	exit_section(self);
 	weft_urcu_unregister_();
 	leave_record(self->record_);
 	self->depth_ = 0;
@@ -196,6 +260,8 @@ void weft_reclaim_worker_begins_(void)
 	self->shielded_ = WEFT_RECLAIM_WORKER_;
 	begin_epoch(record);
 	weft_urcu_worker_register_();
+	/* A2 seq_cst, pairs with A4: as A1. */
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void weft_reclaim_worker_ends_(void)
@@ -242,6 +308,8 @@ static void go_on_reading(weft_reclaim_self *self)
 		return;
 	begin_epoch(self->record_);
 	weft_urcu_worker_online_();
+	/* A3 seq_cst, pairs with A4: as A1. */
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void weft_reclaim_worker_parks_(void)
@@ -310,7 +378,7 @@ static bool begin_batch(void)
 	}
 	if (!any)
 		return false;
-	weft_urcu_fence_all_();
+	fence_all();
 	/* G1 release, pairs with E1, E3: who sees this sees what was unlinked. */
 	uint64_t newest = atomic_fetch_add_explicit(&all->epoch, 1, memory_order_release) + 1;
 
@@ -322,33 +390,45 @@ static bool begin_batch(void)
 	return true;
 }
 
+/* Whether the collector frees what this record has in the batch. */
+static bool is_to_free(const weft_reclaim_record_ *record, bool of_others)
+{
+	/* relaxed: only for where it is freed best. */
+	return of_others || record == weft_reclaim_self_.record_ || record == &all->common ||
+	       all->passes >= PASSES_BEFORE_HELP ||
+	       !atomic_load_explicit(&record->used, memory_order_relaxed);
+}
+
 /* The collector calls the functions of some objects whose grace period is over. */
-static size_t call_some(void)
+static size_t call_some(bool of_others)
 {
 	/* relaxed: only the collector writes them. */
 	uint64_t objects = atomic_load_explicit(&all->freed_objects, memory_order_relaxed);
 	uint64_t bytes = atomic_load_explicit(&all->freed_bytes, memory_order_relaxed);
 	size_t count = 0;
+	bool any_left = false;
 
 	for (weft_reclaim_record_ *record = first_record(); record != NULL; record = record->next) {
+		bool frees = record->batch != NULL && is_to_free(record, of_others);
 		weft_reclaim_head *head;
 
-		while ((head = record->batch) != NULL && count < CALLS_AT_ONCE) {
+		while (frees && (head = record->batch) != NULL && count < CALLS_AT_ONCE) {
 			record->batch = head->next_;
 			bytes += head->bytes_;
 			head->function_(head);
 			count++;
 		}
-		if (count == CALLS_AT_ONCE)
-			break;
+		any_left |= record->batch != NULL;
 	}
 	/* F3 release, pairs with F1: what is freed has been counted when it was retired. */
 	atomic_store_explicit(&all->freed_objects, objects + count, memory_order_release);
 	/* F4 release, pairs with F2: the same. */
 	atomic_store_explicit(&all->freed_bytes, bytes, memory_order_release);
-	if (count < CALLS_AT_ONCE) {
+	all->passes += count == 0;
+	if (!any_left) {
 		all->stage = WEFT_RECLAIM_IDLE_;
 		all->done++;
+		all->passes = 0;
 	}
 	return count;
 }
@@ -368,8 +448,9 @@ static bool is_worth_a_grace_period(void)
 	return backlog.objects >= OBJECTS_PER_BATCH || backlog.bytes >= BYTES_PER_BATCH;
 }
 
-/* Does the next bit of work, unless another thread is at it. Small batches are begun if wanted. */
-static struct finding collect(bool small_batches)
+/* Does the next bit of work, unless another thread is at it. Who does it for its own sake, and not
+ * because it retires, begins small batches and frees all that is there. */
+static struct finding collect(bool thoroughly)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 	struct finding found = {0};
@@ -383,7 +464,7 @@ static struct finding collect(bool small_batches)
 	found.was_collector = true;
 	/* relaxed: only the collector writes it. */
 	found.taken = atomic_load_explicit(&all->taken, memory_order_relaxed);
-	if (all->stage == WEFT_RECLAIM_IDLE_ && (small_batches || is_worth_a_grace_period()))
+	if (all->stage == WEFT_RECLAIM_IDLE_ && (thoroughly || is_worth_a_grace_period()))
 		found.nothing = !begin_batch();
 	if (all->stage == WEFT_RECLAIM_WAITING_) {
 		weft_reclaim_quiescent();
@@ -394,7 +475,7 @@ static struct finding collect(bool small_batches)
 		}
 	}
 	if (all->stage == WEFT_RECLAIM_READY_)
-		found.calls = call_some();
+		found.calls = call_some(thoroughly);
 	found.done = all->done;
 	self->collecting_ = false;
 	/* C2 release, pairs with C1: what this one did. */
@@ -525,7 +606,7 @@ int weft_reclaim_synchronize(void)
 	if (self->depth_ > 0)
 		return -EDEADLK;
 	stop_reading(self);
-	weft_urcu_fence_all_();
+	fence_all();
 	/* G2 release, pairs with E1, E3: as G1. */
 	uint64_t newest = atomic_fetch_add_explicit(&all->epoch, 1, memory_order_release) + 1;
 
@@ -642,6 +723,8 @@ void weft_reclaim_forked_(void)
 	uint64_t objects = 0, bytes = 0;
 	struct backlog backlog;
 
+	self->counter_ = NULL;
+	self->counted_ = false;
 	if (self->shielded_ == WEFT_RECLAIM_WORKER_)
 		self->shielded_ = self->depth_ > 0 ? WEFT_RECLAIM_SHIELDED_ : WEFT_RECLAIM_OPEN_;
 	for (weft_reclaim_record_ *record = first_record(); record != NULL; record = record->next) {

@@ -97,13 +97,17 @@ struct weft_reclaim_record_;
 
 /* What a thread knows of itself. */
 typedef struct weft_reclaim_self {
-	uint32_t depth_;    /* sections that it is in */
-	uint32_t shielded_; /* one of the below */
+	uint32_t depth_; /* sections that it is in */
+	/* Between what is written one after the other: compilers look at neighbours by one load,
+	 * and a load of two stores waits until both have left the processor. */
+	uint32_t unseen_objects_; /* retired since it last looked at the limit */
+	uint64_t unseen_bytes_;   /* the same */
 	struct weft_reclaim_record_ *record_;
-	uint64_t unseen_bytes_;   /* retired since it last looked at the limit */
-	uint32_t unseen_objects_; /* the same */
-	bool refused_;            /* the backlog was above the limit then */
-	bool unnamed_;            /* inside a section without a record */
+	WEFT_ATOMIC(unsigned long) * counter_; /* liburcu's of this thread, or NULL */
+	uint32_t shielded_;                    /* one of the below */
+	bool refused_;                         /* the backlog was above the limit then */
+	bool unnamed_;                         /* inside a section without a record */
+	bool counted_;                         /* this section is in the counter, or about to be */
 	bool collecting_;
 } weft_reclaim_self;
 

@@ -84,6 +84,7 @@ typedef struct weft_reclaim_state_ {
 	WEFT_ATOMIC(uint64_t) waiting_since_ns;
 	WEFT_ATOMIC(uint64_t) taken; /* batches, of which one at a time is waiting or ready */
 	uint64_t done;               /* of these */
+	uint32_t passes;             /* of collectors that left what is ready to its threads */
 	WEFT_ATOMIC(uint64_t) freed_objects;
 	WEFT_ATOMIC(uint64_t) freed_bytes;
 } weft_reclaim_state_;

@@ -2,7 +2,6 @@
 #include "reclaim_urcu.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,10 +14,17 @@
 #include "reclaim_thread.h"
 
 /*
- * The small functions of liburcu are inlined from its headers, as they may be. They look at memory
- * that is volatile, not atomic; so, like liburcu itself, this file is not compiled for a sanitizer
- * (meson.build). What weft relies on is in reclaim.c, which is.
+ * liburcu is called, not inlined: its small functions look at memory that is volatile, not atomic,
+ * and a sanitizer takes that for data races. The one path that is too short for calls, a section of
+ * a thread that is no worker, is in reclaim.c, by atomics on the two words that it needs.
  */
+
+static_assert(WEFT_URCU_DEPTH_ == URCU_GP_CTR_NEST_MASK && URCU_GP_COUNT == 1, "liburcu's counter");
+
+const weft_urcu_words_ weft_urcu_memb_ = {
+	.period = (const WEFT_ATOMIC(unsigned long) *)&urcu_memb_gp.ctr,
+	.sleeper = (const WEFT_ATOMIC(int32_t) *)&urcu_memb_gp.futex,
+};
 
 /* Its value is set in every thread that is registered: its destructor runs when the thread ends. */
 static pthread_key_t key;
@@ -27,8 +33,8 @@ static bool has_key;
  * for other things, so it is left alone from then on. */
 static bool forked;
 
-/* This thread has called urcu_memb_read_lock, or is about to: a handler that comes in between has a
- * barrier of its own, and its section is seen by the words of reclaim.c alone. */
+/* This thread has called urcu_memb_read_lock, or is about to: the section of a handler that comes
+ * in between is seen by the words of reclaim.c alone. */
 static __thread bool is_locked;
 /* This thread was registered here. */
 static __thread bool is_registered;
@@ -75,15 +81,19 @@ void weft_urcu_unregister_(void)
 	is_registered = false;
 }
 
+WEFT_ATOMIC(unsigned long) * weft_urcu_counter_(void)
+{
+	if (forked || !urcu_memb_has_sys_membarrier)
+		return NULL;
+	return (WEFT_ATOMIC(unsigned long) *)&URCU_TLS(urcu_memb_reader).ctr;
+}
+
 void weft_urcu_enter_(void)
 {
-	if (forked || is_locked) {
-		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
-		atomic_thread_fence(memory_order_seq_cst);
+	if (forked || is_locked)
 		return;
-	}
 	is_locked = true;
-	_urcu_memb_read_lock();
+	urcu_memb_read_lock();
 }
 
 void weft_urcu_exit_(void)
@@ -92,15 +102,20 @@ void weft_urcu_exit_(void)
 		return;
 	is_locked = false;
 	if (!forked)
-		_urcu_memb_read_unlock();
+		urcu_memb_read_unlock();
+}
+
+void weft_urcu_wake_(void)
+{
+	/* Another section, which ends as all do. */
+	urcu_memb_read_lock();
+	urcu_memb_read_unlock();
 }
 
 void weft_urcu_worker_register_(void)
 {
 	if (!forked)
 		urcu_qsbr_register_thread();
-	/* A2 seq_cst, pairs with A4: as A1. */
-	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void weft_urcu_worker_unregister_(void)
@@ -112,32 +127,19 @@ void weft_urcu_worker_unregister_(void)
 void weft_urcu_worker_quiescent_(void)
 {
 	if (!forked)
-		_urcu_qsbr_quiescent_state();
+		urcu_qsbr_quiescent_state();
 }
 
 void weft_urcu_worker_online_(void)
 {
-	if (forked)
-		/* A3 seq_cst, pairs with A4: as A1. */
-		atomic_thread_fence(memory_order_seq_cst);
-	else
-		_urcu_qsbr_thread_online();
+	if (!forked)
+		urcu_qsbr_thread_online();
 }
 
 void weft_urcu_worker_offline_(void)
 {
 	if (!forked)
-		_urcu_qsbr_thread_offline();
-}
-
-void weft_urcu_fence_all_(void)
-{
-	/* liburcu has registered the process for the first one. It fails where there is none; there
-	 * liburcu uses the second one, or if that fails too, its sections have barriers. */
-	if (!forked && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) != 0)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
-	/* A4 seq_cst, pairs with A1, A2, A3, reclaim:U1: as A1, for those with such fences. */
-	atomic_thread_fence(memory_order_seq_cst);
+		urcu_qsbr_thread_offline();
 }
 
 bool weft_urcu_fence_process_(void)
@@ -147,6 +149,13 @@ bool weft_urcu_fence_process_(void)
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0 ||
 	       (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0) == 0 &&
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) == 0);
+}
+
+void weft_urcu_barrier_everywhere_(void)
+{
+	/* Where there is none, liburcu uses this one; if it fails too, no thread has a counter. */
+	if (!forked && !weft_urcu_fence_process_())
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
 }
 
 void weft_urcu_wait_(void)

@@ -7,29 +7,45 @@
  * model checker puts something of its own in its place.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <weft/lockfree/base.h>
+
+/* What a section inlines of the memb flavour, as atomics: for liburcu they are plain words. */
+typedef struct weft_urcu_words_ {
+	const WEFT_ATOMIC(unsigned long) * period; /* what the counter of a reader becomes */
+	const WEFT_ATOMIC(int32_t) * sleeper;      /* -1: who ends a section has to wake somebody */
+} weft_urcu_words_;
+
+extern const weft_urcu_words_ weft_urcu_memb_ __attribute__((visibility("hidden")));
+
+/* The part of a counter that is the depth of sections; its unit is 1. */
+#define WEFT_URCU_DEPTH_ ((1ul << (4 * sizeof(long))) - 1)
 
 /* The calling thread becomes a reader of the memb flavour, and weft_reclaim_thread_ends_ is called
  * when it ends. Returns false when there is no memory; then nothing has changed. */
 bool weft_urcu_register_(void);
 void weft_urcu_unregister_(void);
 
-/* Around a section: what was stored before stands before what is loaded in it, for a thread that
- * calls weft_urcu_fence_all_. May be entered twice and left once. */
+/* The counter of the calling thread, which is registered; NULL where sections need barriers of
+ * their own: where there is no membarrier, and in the child of a fork. */
+WEFT_ATOMIC(unsigned long) * weft_urcu_counter_(void);
+
+/* Around a section of a thread without a counter, which adds the barrier that counts for weft. May
+ * be entered twice and left once. */
 void weft_urcu_enter_(void);
 void weft_urcu_exit_(void);
+
+/* Wakes who sleeps, for a thread with a counter that has just ended a section. */
+void weft_urcu_wake_(void);
 
 /* The calling thread, which is not registered, becomes an online reader of the QSBR flavour. */
 void weft_urcu_worker_register_(void);
 void weft_urcu_worker_unregister_(void);
 void weft_urcu_worker_quiescent_(void);
-/* Each has a full barrier: online after, offline before. */
 void weft_urcu_worker_online_(void);
 void weft_urcu_worker_offline_(void);
 
-/* A full barrier here, and in every thread that is inside or enters a section. */
-void weft_urcu_fence_all_(void);
+/* A full barrier in every thread with a counter. */
+void weft_urcu_barrier_everywhere_(void);
 
 /*
  * A full barrier here and in every thread of the process, readers or not. Returns false when the

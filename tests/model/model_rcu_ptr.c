@@ -29,7 +29,7 @@ static struct table *make(long sum)
 
 static void setup(void)
 {
-	reclaim_scenario_begin();
+	reclaim_scenario_begin(false);
 	table_ptr_init(&shared, make(0));
 	model_name(&shared, "shared");
 }

@@ -3,7 +3,8 @@
 /*
  * reclaim: what a reader has found in a section is there until the section ends, and all that was
  * retired is freed in the end; the checker sees every use after free, and every leak. liburcu is
- * replaced (urcu_stand_in.c); what is checked are the words by which grace periods are seen.
+ * replaced (urcu_stand_in.c); what is checked are the words by which grace periods are seen, and
+ * the barriers that the readers have or the collector makes for them.
  */
 
 #include <stdlib.h>
@@ -35,9 +36,9 @@ static void destroy(weft_reclaim_head *head)
 	free(head);
 }
 
-static void setup(void)
+static void setup(bool counters)
 {
-	reclaim_scenario_begin();
+	reclaim_scenario_begin(counters);
 	atomic_store_explicit(&shared, make(1), memory_order_relaxed);
 	model_name(&shared, "shared");
 }
@@ -209,15 +210,24 @@ struct crew {
 	thread *threads[4];
 };
 
-static void run(const void *argument)
+static void run_crew(const struct crew *crew, bool counters)
 {
-	const struct crew *crew = argument;
-
-	setup();
+	setup(counters);
 	freed = 0;
 	for (int i = 0; i < 4 && crew->threads[i] != NULL; i++)
 		model_thread(crew->threads[i], NULL);
 	finish();
+}
+
+/* As where there is no membarrier, and in the child of a fork. */
+static void run(const void *argument)
+{
+	run_crew(argument, false);
+}
+
+static void run_with_membarrier(const void *argument)
+{
+	run_crew(argument, true);
 }
 
 /* A thread begins when another has ended, with the record of that one. */
@@ -237,6 +247,12 @@ static const struct model_scenario scenarios[] = {
 		.argument = CREW(read_once, replace_and_poll),
 	},
 	{
+		.name = "reclaim: the same with membarrier",
+		.run = run_with_membarrier,
+		.argument = CREW(read_once, replace_and_poll),
+		.stale = 1,
+	},
+	{
 		.name = "reclaim: two sections of a reader",
 		.run = run,
 		.argument = CREW(read_twice, replace_twice_and_poll),
@@ -252,6 +268,13 @@ static const struct model_scenario scenarios[] = {
 		.name = "reclaim: two readers",
 		.run = run,
 		.argument = CREW(read_once, read_once, replace_and_poll),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "reclaim: two readers with membarrier",
+		.run = run_with_membarrier,
+		.argument = CREW(read_once, read_nested, replace_and_poll),
 		.preemptions = 1,
 		.stale = 1,
 	},
@@ -287,6 +310,13 @@ static const struct model_scenario scenarios[] = {
 		.name = "reclaim: a worker sleeps",
 		.run = run,
 		.argument = CREW(work_and_sleep, replace_and_poll),
+		.stale = 1,
+	},
+	{
+		.name = "reclaim: a worker and a reader with membarrier",
+		.run = run_with_membarrier,
+		.argument = CREW(work, read_once, replace_and_poll),
+		.preemptions = 1,
 		.stale = 1,
 	},
 	{

@@ -8,10 +8,11 @@
 #include "model.h"
 
 /* relaxed: nobody else is there. */
-void reclaim_scenario_begin(void)
+void reclaim_scenario_begin(bool counters)
 {
 	weft_reclaim_state_ *all = &weft_reclaim_all_;
 
+	urcu_stand_in_begin(counters);
 	memset((void *)all, 0, sizeof(*all));
 	atomic_store_explicit(&all->epoch, 1, memory_order_relaxed);
 	atomic_store_explicit(&all->records, &all->common, memory_order_relaxed);
