@@ -76,7 +76,7 @@ WEFT_INLINE weft_task *weft_inbox_take_(weft_inbox_ *inbox)
 	return newest;
 }
 
-/* Closes it for ever and takes what was inside, or NULL. Threads: any. Progress: wait-free. */
+/* Closes it and takes what was inside, or NULL. Threads: any. Progress: wait-free. */
 WEFT_INLINE weft_task *weft_inbox_close_(weft_inbox_ *inbox)
 {
 	/* B3 acquire, pairs with B1: as B2. */
@@ -84,6 +84,16 @@ WEFT_INLINE weft_task *weft_inbox_close_(weft_inbox_ *inbox)
 		atomic_exchange_explicit(&inbox->newest, &weft_inbox_closed_, memory_order_acquire);
 
 	return newest == &weft_inbox_closed_ ? NULL : newest;
+}
+
+/* Opens a closed one again. Threads: the worker whose it is. Progress: wait-free. */
+WEFT_INLINE void weft_inbox_open_(weft_inbox_ *inbox)
+{
+	const weft_task *closed = &weft_inbox_closed_;
+
+	/* relaxed: it publishes nothing. No other thread changes a closed inbox. */
+	if (atomic_load_explicit(&inbox->newest, memory_order_relaxed) == closed)
+		atomic_store_explicit(&inbox->newest, NULL, memory_order_relaxed);
 }
 
 WEFT_INLINE bool weft_inbox_has_tasks_(const weft_inbox_ *inbox)

@@ -19,6 +19,27 @@ enum {
 	DEQUE_CAPACITY_LITTLE = 32,
 };
 
+/* Checks how many workers there are, and fills it in where there is a plan. */
+static int check_workers(weft_pool_options *all)
+{
+	if (all->max_workers > WEFT_PLAN_WORKERS_MAX || all->spare_workers > WEFT_PLAN_WORKERS_MAX)
+		return -EINVAL;
+	if (all->plan != NULL) {
+		unsigned planned = weft_plan_workers(all->plan);
+
+		if (all->spare_workers >= planned)
+			return -EINVAL;
+		planned -= all->spare_workers;
+		if (all->workers == 0)
+			all->workers = planned;
+		if (all->max_workers == 0)
+			all->max_workers = all->workers;
+		if (all->max_workers != planned)
+			return -EINVAL;
+	}
+	return all->max_workers != 0 && all->workers > all->max_workers ? -EINVAL : 0;
+}
+
 static int check_options(weft_pool_options *all, const weft_pool_options *options)
 {
 	const weft_pool_options defaults = WEFT_POOL_OPTIONS_INIT;
@@ -36,20 +57,34 @@ static int check_options(weft_pool_options *all, const weft_pool_options *option
 	    (unsigned)all->full > WEFT_FULL_RUN ||
 	    (all->full != WEFT_FULL_BLOCK && all->full_wait_ns != 0))
 		return -EINVAL;
-	if (all->plan != NULL && all->workers != 0 && all->workers != weft_plan_workers(all->plan))
-		return -EINVAL;
-	return 0;
+	return check_workers(all);
 }
 
-/* One worker on each core of this machine, or as many as asked for. */
-static int plan_this_machine(weft_plan **plan, unsigned workers)
+/* One worker on each core of this machine, or as many as asked for; and those that are not needed
+ * at first. Fills in how many there are. */
+static int plan_this_machine(weft_pool *pool, weft_pool_options *options)
 {
 	weft_topology *topology;
+	unsigned most;
 	int error = weft_topology_create(&topology, NULL);
 
 	if (error != 0)
 		return error;
-	error = weft_plan_create(plan, topology, WEFT_POLICY_ONE_PER_CORE, workers);
+	error = weft_plan_create(&pool->own_plan, topology, WEFT_POLICY_ONE_PER_CORE,
+				 options->workers);
+	if (error == 0) {
+		pool->shares_cpus = weft_plan_oversubscribed(pool->own_plan);
+		options->workers = weft_plan_workers(pool->own_plan);
+		if (options->max_workers < options->workers)
+			options->max_workers = options->workers;
+		most = options->max_workers + options->spare_workers;
+		if (most != options->workers) {
+			weft_plan_destroy(pool->own_plan);
+			pool->own_plan = NULL;
+			error = weft_plan_create(&pool->own_plan, topology,
+						 WEFT_POLICY_ONE_PER_CORE, most);
+		}
+	}
 	weft_topology_destroy(topology);
 	return error;
 }
@@ -80,6 +115,9 @@ static int create_worker(weft_pool *pool, unsigned index)
 	memset((void *)worker, 0, sizeof(*worker));
 	worker->pool = pool;
 	worker->index = index;
+	worker->bound_place = index;
+	/* relaxed: its thread is created after it. */
+	atomic_store_explicit(&worker->place, index, memory_order_relaxed);
 	pool->worker[index] = worker;
 	error = weft_fibers_init_(worker, pool->stack_bytes);
 	if (error != 0)
@@ -139,16 +177,22 @@ static void free_pool(weft_pool *pool)
 	weft_memory_free(pool, sizeof(*pool), WEFT_CACHE_LINE);
 }
 
-static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
+static int prepare_pool(weft_pool *pool, weft_pool_options *options)
 {
 	int error = 0;
 
 	if (options->plan == NULL)
-		error = plan_this_machine(&pool->own_plan, options->workers);
+		error = plan_this_machine(pool, options);
+	else
+		pool->shares_cpus = weft_plan_oversubscribed(options->plan);
 	if (error != 0)
 		return error;
 	pool->plan = options->plan != NULL ? options->plan : pool->own_plan;
 	pool->workers = weft_plan_workers(pool->plan);
+	pool->workers_max = options->max_workers;
+	/* relaxed: nobody else knows the pool. */
+	atomic_store_explicit(&pool->wanted, options->workers, memory_order_relaxed);
+	atomic_store_explicit(&pool->on_duty, options->workers, memory_order_relaxed);
 	pool->wake.workers = pool->workers;
 	pool->unpinned = options->unpinned;
 	pool->stack_bytes =
@@ -167,7 +211,7 @@ static int prepare_pool(weft_pool *pool, const weft_pool_options *options)
 	else if (pool->idle == WEFT_IDLE_EFFICIENT)
 		pool->spin_ns = 1;
 	else if (pool->spin_ns == 0)
-		pool->spin_ns = weft_plan_oversubscribed(pool->plan) ? 1 : SPIN_NS_DEFAULT;
+		pool->spin_ns = pool->shares_cpus ? 1 : SPIN_NS_DEFAULT;
 	error = init_counters(pool);
 	return error != 0 ? error : create_workers(pool);
 }
@@ -301,7 +345,7 @@ int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *stati
 		/* relaxed: a report. */
 		statistics->suspended += atomic_load_explicit(&pool->worker[i]->fibers.suspended,
 							      memory_order_relaxed);
-	statistics->workers = pool->workers;
+	statistics->workers = weft_pool_workers(pool);
 	/* relaxed: written before create returned. */
 	statistics->unpinned = atomic_load_explicit(&pool->unbound, memory_order_relaxed);
 	statistics->bind_error = atomic_load_explicit(&pool->bind_error, memory_order_relaxed);
@@ -310,7 +354,8 @@ int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *stati
 
 unsigned weft_pool_workers(const weft_pool *pool)
 {
-	return pool->workers;
+	/* relaxed: a number. */
+	return atomic_load_explicit(&pool->wanted, memory_order_relaxed);
 }
 
 int weft_pool_worker_index(const weft_pool *pool)

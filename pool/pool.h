@@ -30,6 +30,8 @@
  *     weft_pool_shutdown               any but its workers     blocking    yes     no
  *     weft_pool_destroy                one, not its workers    blocking    yes     no
  *     weft_pool_statistics_read        any                     wait-free   no      no
+ *     weft_pool_resize                 any                     lock-free   no      no
+ *     weft_blocking_begin, _end        any                     wait-free   no      no
  *     weft_pool_workers, _worker_index any                     wait-free   no      no
  *     weft_pool_local, _local_of       any                     wait-free   no      no
  */
@@ -74,9 +76,17 @@ typedef struct weft_pool_options {
 	const weft_plan *plan;
 	/*
 	 * Number of workers when there is no plan; 0: as many as cores. More than there are CPUs is
-	 * allowed: they take turns. With a plan it must be 0 or what the plan says.
+	 * allowed: they take turns. With a plan it must be 0 or what the plan says, unless
+	 * max_workers is given.
 	 */
 	unsigned workers;
+	/*
+	 * Up to how many workers weft_pool_resize may go; 0: `workers`. The threads of all are
+	 * there, and asleep, from the beginning. With a plan, that has so many and those below.
+	 */
+	unsigned max_workers;
+	/* Workers beyond those, that stand in for others in blocking sections: at most so many. */
+	unsigned spare_workers;
 	/* Leave the workers to the system's scheduler. Stealing still follows the plan. */
 	bool unpinned;
 	/*
@@ -115,7 +125,7 @@ typedef struct weft_pool_options {
 
 #define WEFT_POOL_OPTIONS_INIT                                                                     \
 	{                                                                                          \
-		sizeof(weft_pool_options), NULL, 0, false, 0, 0, WEFT_IDLE_BALANCED, 0,            \
+		sizeof(weft_pool_options), NULL, 0, 0, 0, false, 0, 0, WEFT_IDLE_BALANCED, 0,      \
 			WEFT_FULL_BLOCK, 0, NULL, NULL, NULL, 0                                    \
 	}
 
@@ -170,6 +180,29 @@ WEFT_BEGIN_DECLS
 WEFT_API int weft_pool_create(weft_pool **pool, const weft_pool_options *options);
 
 /*
+ * From now on so many workers take tasks. More begin at once; one that is too many finishes the
+ * task that it is running, and those of it that wait, gives what else it has to another, and
+ * sleeps. No task is lost, whatever others submit meanwhile; but one for a worker that has left
+ * (to_worker in executor.h) is refused with -EPIPE until it is back.
+ *
+ * Threads: any, several at once. Progress: lock-free but for the kernel; does not wait for those
+ * who leave.
+ * Returns 0; -EINVAL when pool is NULL, for 0 or for more workers than max_workers; -EPIPE when the
+ * pool is closed.
+ */
+WEFT_API int weft_pool_resize(weft_pool *pool, unsigned workers);
+
+/*
+ * Around what may block a task's thread for long, such as a system call: meanwhile a spare worker
+ * of the pool (spare_workers) takes the place of this one. Where all spare ones are in use, or
+ * outside of tasks, they do nothing. They nest. What waits by means of park needs none of this: it
+ * suspends the task.
+ * Threads: any. Progress: wait-free but for the kernel.
+ */
+WEFT_API void weft_blocking_begin(void);
+WEFT_API void weft_blocking_end(void);
+
+/*
  * Closes the pool: from now on other threads that submit get -EPIPE. Then waits until the workers
  * have drained or aborted, as asked, and have ended. While a pool drains its own tasks may still
  * submit; while it aborts they get -EPIPE, too. May be called again, to wait on or to turn a drain
@@ -198,7 +231,7 @@ WEFT_API int weft_pool_destroy(weft_pool *pool);
  */
 WEFT_API int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *statistics);
 
-/* How many workers the pool has. Threads: any. Progress: wait-free. */
+/* How many workers the pool was last asked to have. Threads: any. Progress: wait-free. */
 WEFT_API unsigned weft_pool_workers(const weft_pool *pool);
 
 /*

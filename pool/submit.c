@@ -51,10 +51,14 @@ static int send_to_nearest(weft_pool *pool, unsigned lane, weft_task *first)
 	uint32_t phase = weft_worker_phase_(pool);
 	int cpu = sched_getcpu();
 	unsigned near = weft_plan_worker_near(pool->plan, cpu < 0 ? 0 : (unsigned)cpu);
+	weft_task *newest = weft_task_reverse_(first);
 
-	if (phase != WEFT_POOL_OPEN_ || !weft_inbox_put_(&pool->worker[near]->lane[lane].inbox,
-							 weft_task_reverse_(first), first))
+	if (phase != WEFT_POOL_OPEN_)
 		return -EPIPE;
+	/* One that is not on duty takes none; the first one always is, until the pool closes. */
+	while (!weft_inbox_put_(&pool->worker[near]->lane[lane].inbox, newest, first))
+		if (near-- == 0)
+			return -EPIPE;
 	weft_worker_notify_(pool, near);
 	return 0;
 }

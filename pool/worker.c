@@ -302,11 +302,13 @@ static int wait_result(uint32_t state)
  * those that are awake. */
 static bool may_spin(const weft_pool *pool)
 {
-	/* relaxed: a guess. */
+	/* relaxed: guesses. */
 	uint32_t searching = atomic_load_explicit(&pool->wake.searching, memory_order_relaxed);
+	uint32_t on_duty = atomic_load_explicit(&pool->on_duty, memory_order_relaxed);
+	unsigned absent = on_duty < pool->workers ? pool->workers - on_duty : 0;
 
 	return searching <= 1 || pool->idle == WEFT_IDLE_LATENCY ||
-	       2 * searching <= weft_wake_awake_(&pool->wake);
+	       2 * searching + absent <= weft_wake_awake_(&pool->wake);
 }
 
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
@@ -336,7 +338,8 @@ static weft_task *become_quiet(weft_worker_ *self)
 
 	if (task != NULL)
 		return task;
-	/* Q1 acq_rel, pairs with Q1, Q2: the last one ends the pool after all that was done. */
+	/* Q1 acq_rel, pairs with Q1, Q2, duty:Q3, duty:Q4: the last one ends the pool after all
+	 * that was done. */
 	if (atomic_fetch_add_explicit(&pool->quiet, 1, memory_order_acq_rel) + 1 == pool->workers) {
 		/* F2 release, pairs with F1: the workers return. */
 		atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
@@ -369,7 +372,8 @@ static void doze(weft_worker_ *self)
 	weft_forkjoin_ask_all_(self);
 	weft_wake_stop_searching_(&pool->wake);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
-	    !weft_fibers_woken_(self) && weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
+	    !weft_fibers_woken_(self) && weft_worker_phase_(pool) != WEFT_POOL_ENDED_ &&
+	    !weft_worker_is_off_duty_(self)) {
 		weft_counter_increment(&pool->parked);
 		weft_worker_park_(self, weft_fibers_deadline_(self));
 	}
@@ -390,14 +394,15 @@ static bool tidy_up(weft_worker_ *self)
 	return weft_fibers_trim_(self) || freed;
 }
 
-/* Idle until there is a task to run, or the pool has ended. */
+/* Idle until there is a task to run, the pool has ended, or the worker is to leave. */
 static weft_task *rest(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
-	weft_task *task;
+	weft_task *task = NULL;
 
 	weft_wake_begin_search_(&pool->wake);
-	while ((task = look_around(self)) == NULL && weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
+	while (!weft_worker_is_off_duty_(self) && (task = look_around(self)) == NULL &&
+	       weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
 		bool open = weft_worker_phase_(pool) == WEFT_POOL_OPEN_;
 
 		if (tidy_up(self) || (open && pool->idle == WEFT_IDLE_LATENCY))
@@ -611,10 +616,17 @@ void weft_worker_loop_(weft_worker_ *self)
 {
 	weft_task *task;
 
-	while ((task = find_task(self)) != NULL || (task = rest(self)) != NULL) {
-		run(self, task);
-		weft_reclaim_between_tasks_();
-	}
+	do {
+		if (weft_worker_is_off_duty_(self))
+			weft_worker_leave_(self);
+		task = find_task(self);
+		if (task == NULL)
+			task = rest(self);
+		if (task != NULL) {
+			run(self, task);
+			weft_reclaim_between_tasks_();
+		}
+	} while (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_ENDED_);
 }
 
 void *weft_worker_main_(void *worker)

@@ -75,13 +75,17 @@ struct weft_worker_ {
 	WEFT_LINE_ALIGNED weft_parker parker;
 	/* Tasks for this worker alone; written by any thread. */
 	weft_inbox_ private_inbox;
+	/* Where it is to be bound when it comes on duty; written by who wants it there. */
+	WEFT_ATOMIC(uint32_t) place;
 	/* The worker's own. */
 	WEFT_LINE_ALIGNED weft_pool *pool;
 	unsigned index;
 	uint32_t ticks;           /* tasks taken; tells whose turn it is */
 	weft_task *private_first; /* taken from private_inbox, oldest first */
 	weft_pace_ pace;
-	void *local; /* storage for the user, or NULL */
+	void *local;          /* storage for the user, or NULL */
+	uint32_t blocking;    /* blocking sections that its tasks are in */
+	uint32_t bound_place; /* the worker of the plan whose CPU it is bound to */
 	pthread_t thread;
 	/* forkjoin.c: its fork stacks, and a stolen call that is to be made. */
 	weft_fork_level_ *fork_levels; /* all of them */
@@ -98,11 +102,13 @@ struct weft_pool {
 	const weft_plan *plan;
 	weft_plan *own_plan; /* the same when the pool made it, else NULL */
 	weft_worker_ **worker;
-	unsigned workers;
+	unsigned workers;     /* all of them */
+	unsigned workers_max; /* without those that only stand in for others */
 	uint64_t spin_ns;
 	size_t stack_bytes;
 	weft_idle idle;
 	bool unpinned;
+	bool shares_cpus; /* workers do, that are there at the beginning */
 	weft_full full;
 	uint64_t full_wait_ns;
 	int (*worker_begins)(void *context, unsigned worker);
@@ -116,8 +122,11 @@ struct weft_pool {
 	WEFT_ATOMIC(uint32_t) unbound;
 	WEFT_ATOMIC(int32_t) bind_error;
 	WEFT_ATOMIC(int32_t) hook_error; /* of a worker_begins that failed */
-	/* While closing: workers that hold no task, whose inbox is closed and whose deque is
-	 * empty. When that is all of them the pool has ended. */
+	/* duty.c: workers with lower numbers are on duty; and how many were asked for. */
+	WEFT_ATOMIC(uint32_t) on_duty;
+	WEFT_ATOMIC(uint32_t) wanted;
+	/* While closing, or not on duty: workers that hold no task, whose inbox is closed and whose
+	 * deque is empty. When that is all of them the pool has ended. */
 	WEFT_ATOMIC(uint32_t) quiet;
 	weft_wake_ wake;
 	weft_bound_ bound;
@@ -172,6 +181,10 @@ bool weft_worker_may_submit_(const weft_pool *pool);
 
 /* Runs a task on this thread, or ends it unrun. It may be gone on return. */
 void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel);
+
+/* duty.c: whether this worker is to leave, between two tasks; it leaves, and is back on return. */
+bool weft_worker_is_off_duty_(const weft_worker_ *self);
+void weft_worker_leave_(weft_worker_ *self);
 
 /* strand.c: hands over tasks to a strand of the pool; runs some of its tasks. */
 int weft_strand_send_(weft_strand *strand, weft_task *first, uint32_t count);
