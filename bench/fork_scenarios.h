@@ -4,65 +4,145 @@
 
 /*
  * What is measured of fork-join, as one template for all. A way to fork is a class of
- *     forks(unsigned workers), long run_fib(), long run_queens()
- * of which the last may be missing.
+ *     forks(unsigned workers), long fib(), skynet(), queens(), uts(),
+ *     void multiply(matrices &), sort(numbers, space), knapsack(things)
+ * and group_forks makes one of what has groups of calls (see fork_programs.h).
  */
 
-#include <array>
 #include <memory>
 
+#include "fork_programs.h"
 #include "harness.h"
 #include "registry.h"
 
 namespace bench
 {
 
-/* The 27th Fibonacci number by the definition: 635,621 calls that do nothing. */
-constexpr int fib_argument = 27;
-constexpr long fib_value = 196418;
-constexpr double fib_calls = 635621;
+/* An arena has a type of group, and calls something where such groups may be used. */
+template <class Arena> class group_forks
+{
+	using group = typename Arena::group;
 
-/* Ten queens: 35,539 calls, which carry a board. */
-constexpr int board_size = 10;
-constexpr long queens_value = 724;
-constexpr double queens_calls = 35539;
+      public:
+	explicit group_forks(unsigned workers) : arena_(workers) {}
 
-/* The columns of the queens in the rows so far. */
-struct board {
-	std::array<signed char, 16> column{};
-
-	bool is_free(int row, int wanted) const
+	long fib()
 	{
-		for (int above = 0; above < row; above++) {
-			int distance = column[static_cast<size_t>(above)] - wanted;
-
-			if (distance == 0 || distance == row - above || distance == above - row)
-				return false;
-		}
-		return true;
+		return arena_.call([] { return group_fib<group>(fib_argument); });
 	}
 
-	board with(int row, int wanted) const
+	long skynet()
 	{
-		board after = *this;
-
-		after.column[static_cast<size_t>(row)] = static_cast<signed char>(wanted);
-		return after;
+		return arena_.call([] { return group_skynet<group>(0, skynet_size); });
 	}
+
+	long queens()
+	{
+		return arena_.call([] { return group_queens<group>(0, board()); });
+	}
+
+	long uts()
+	{
+		return arena_.call([] { return group_uts_of_root<group>(); });
+	}
+
+	void multiply(matrices &all)
+	{
+		arena_.call([&all] {
+			group_multiply<group>(all.a.data(), all.b.data(), all.product.data(),
+					      matrix_rows);
+			return 0L;
+		});
+	}
+
+	void sort(uint32_t *numbers, uint32_t *space)
+	{
+		arena_.call([=] {
+			group_sort<group>(numbers, space, sort_count);
+			return 0L;
+		});
+	}
+
+	void knapsack(const thing *things)
+	{
+		arena_.call([=] {
+			group_knapsack<group>(things, knapsack_things, knapsack_capacity, 0);
+			return 0L;
+		});
+	}
+
+      private:
+	Arena arena_;
 };
 
-/* Calls run() until the time is up; each time it must give the value. */
-template <class Forks>
-result measure_forks(unsigned workers, long (Forks::*run)(), long value, double calls)
+/* One way to fork, and what the programs work on; each returns whether its result is right. */
+template <class Forks> class fork_programs
 {
-	auto forks = std::make_unique<Forks>(workers);
+      public:
+	explicit fork_programs(unsigned workers) : forks_(workers) {}
+
+	bool fib()
+	{
+		return forks_.fib() == fib_value;
+	}
+
+	bool skynet()
+	{
+		return forks_.skynet() == skynet_value;
+	}
+
+	bool queens()
+	{
+		return forks_.queens() == queens_value;
+	}
+
+	bool uts()
+	{
+		return forks_.uts() == uts_value;
+	}
+
+	/* Only the first product is looked at, which takes as long as to make it. */
+	bool multiply()
+	{
+		forks_.multiply(matrices_);
+		return products_++ > 0 || matrices_.is_product();
+	}
+
+	bool sort()
+	{
+		numbers_ = unsorted_;
+		forks_.sort(numbers_.data(), space_.data());
+		return std::is_sorted(numbers_.begin(), numbers_.end());
+	}
+
+	bool knapsack()
+	{
+		knapsack_best = 0;
+		forks_.knapsack(things_.data());
+		return knapsack_best == knapsack_value_;
+	}
+
+      private:
+	Forks forks_;
+	matrices matrices_;
+	int products_ = 0;
+	std::vector<uint32_t> unsorted_ = unsorted_numbers(), numbers_, space_ = unsorted_;
+	std::vector<thing> things_ = things_to_carry();
+	int knapsack_value_ = knapsack_value();
+};
+
+/* Makes runs until the time is up; each must be right. The time is that of one of its calls. */
+template <class Forks>
+result measure_forks(unsigned workers, bool (fork_programs<Forks>::*run)(), double calls)
+{
+	auto programs = std::make_unique<fork_programs<Forks>>(workers);
 	double runs = 0, begin, end;
 
-	if ((forks.get()->*run)() != value)
+	if (!(programs.get()->*run)())
 		return {.wrong = "a wrong result"};
 	begin = now_ns();
 	do {
-		if ((forks.get()->*run)() != value)
+		if (!(programs.get()->*run)())
 			return {.wrong = "a wrong result"};
 		runs++;
 		end = now_ns();
@@ -72,26 +152,26 @@ result measure_forks(unsigned workers, long (Forks::*run)(), long value, double 
 
 template <class Forks> void add_forks(const std::string &name, role role)
 {
-	unsigned cores = placement::instance().places();
+	using programs = fork_programs<Forks>;
 
-	add("forkjoin", "fib_1_worker", unit::time,
-	    {name, role,
-	     [] { return measure_forks<Forks>(1, &Forks::run_fib, fib_value, fib_calls); }});
-	add("forkjoin", "fib_all_cores", unit::time,
-	    {name, role, [cores] {
-		     return measure_forks<Forks>(cores, &Forks::run_fib, fib_value, fib_calls);
-	     }});
-	if constexpr (requires(Forks & forks) { forks.run_queens(); }) {
-		add("forkjoin", "queens_1_worker", unit::time,
-		    {name, role, [] {
-			     return measure_forks<Forks>(1, &Forks::run_queens, queens_value,
-							 queens_calls);
-		     }});
-		add("forkjoin", "queens_all_cores", unit::time,
-		    {name, role, [cores] {
-			     return measure_forks<Forks>(cores, &Forks::run_queens, queens_value,
-							 queens_calls);
-		     }});
+	struct program {
+		const char *name;
+		bool (programs::*run)();
+		double calls;
+	};
+
+	for (const program &each :
+	     {program{"fib", &programs::fib, fib_calls},
+	      program{"skynet", &programs::skynet, skynet_calls},
+	      program{"queens", &programs::queens, queens_calls},
+	      program{"uts", &programs::uts, uts_calls}, program{"matmul", &programs::multiply, 1},
+	      program{"sort", &programs::sort, 1}, program{"knapsack", &programs::knapsack, 1}}) {
+		for (unsigned workers : {1u, placement::instance().places()})
+			add("forkjoin",
+			    std::string(each.name) + (workers == 1 ? "_1_worker" : "_all_cores"),
+			    unit::time,
+			    {name, role,
+			     [=] { return measure_forks<Forks>(workers, each.run, each.calls); }});
 	}
 }
 

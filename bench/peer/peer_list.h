@@ -26,6 +26,7 @@ void add_peer_dpdk();
 void add_peer_libcds();
 void add_peer_liburcu();
 void add_peer_moodycamel();
+void add_peer_openmp();
 void add_peer_readerwriterqueue();
 void add_peer_tbb();
 

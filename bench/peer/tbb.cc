@@ -59,40 +59,24 @@ class bounded
 };
 
 /* task_group, in an arena of so many threads. */
-class task_groups
-{
-      public:
-	explicit task_groups(unsigned workers) : arena_(static_cast<int>(workers)) {}
+struct task_groups {
+	using group = tbb::task_group;
 
-	long run_fib()
+	explicit task_groups(unsigned workers) : arena(static_cast<int>(workers)) {}
+
+	template <class Call> long call(const Call &call)
 	{
-		return arena_.execute([] { return fib(fib_argument); });
+		return arena.execute(call);
 	}
 
-      private:
-	static long fib(int n)
-	{
-		long a, b;
-
-		if (n < 2)
-			return n;
-
-		tbb::task_group group;
-
-		group.run([&a, n] { a = fib(n - 1); });
-		b = fib(n - 2);
-		group.wait();
-		return a + b;
-	}
-
-	tbb::task_arena arena_;
+	tbb::task_arena arena;
 };
 
 } // namespace
 
 void add_peer_tbb()
 {
-	add_forks<task_groups>("tbb", role::peer);
+	add_forks<group_forks<task_groups>>("tbb", role::peer);
 	add_shared_queue<unbounded>("mpmc_queue", "tbb", role::peer);
 	add_shared_queue<bounded>("mpmc_queue", "tbb_bounded", role::peer);
 }
