@@ -87,10 +87,12 @@ bool weft_fork_stack_take_back(weft_fork_stack *stack, weft_fork_slot *slot)
 	return kept <= index;
 }
 
-void weft_fork_stack_drop(weft_fork_stack *stack, weft_fork_slot *slot)
+void weft_fork_stack_renew(weft_fork_stack *stack, weft_fork_slot *slot)
 {
 	uint32_t index = index_of(stack, slot);
 
+	if (stack->split_ <= slot)
+		return;
 	/* relaxed: nothing is public before or after it. */
 	atomic_store_explicit(&stack->range_, range_of(index, index), memory_order_relaxed);
 	set_split(stack, slot);

@@ -19,7 +19,7 @@
  *     weft_fork_stack_init, _init_beyond   one          wait-free  no      no
  *     weft_fork_stack_calls                the owner    wait-free  no      no
  *     weft_fork_stack_share                the owner    wait-free  no      no
- *     weft_fork_stack_take_back, _drop     the owner    wait-free  no      no
+ *     weft_fork_stack_take_back, _renew    the owner    wait-free  no      no
  *     weft_fork_stack_steal                any          lock-free  no      no
  *     weft_fork_stack_ask, _has_public     any          wait-free  no      no
  *     weft_fork_slot_finish                the thief    wait-free  no      no
@@ -60,7 +60,9 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
  *   I1  slots [taken, split) are public, where range_ has split in its upper and taken in its lower
  *       half; those below `taken` are stolen or done; those from split on are the owner's alone;
  *   I2  taken only grows while taken < split, by the exchange of the thief that takes that slot;
- *   I3  split_ is the owner's copy of split; limit_ is split_, or HUNGRY.
+ *   I3  split_ is the owner's copy of split; limit_ is split_, or HUNGRY;
+ *   I4  a stolen call that has been joined leaves all this as it is: its slot is below split_, so
+ *       that the next fork there is told to look, and moves them down (renew).
  *
  * Every change of range_ is an update (or a store where nothing is public, so that no thief's
  * exchange can succeed). So whether a slot at the border goes to its owner or to a thief is decided
@@ -76,11 +78,12 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
 typedef struct weft_fork_stack {
 	/* Written by hungry thieves, and by the owner when it has fed them. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_slot *) limit_;
-	/* Constant. Slots from end_ on are never public: they belong to the stack beyond. */
-	weft_fork_slot *base_;
-	weft_fork_slot *end_;
 	/* Written by thieves, and by the owner when it publishes or takes back. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) range_;
+	/* Constant; here because a thief reads it then. */
+	weft_fork_slot *base_;
+	/* Constant. Slots from end_ on are never public: they belong to the stack beyond. */
+	weft_fork_slot *end_;
 	/* The owner's. */
 	WEFT_LINE_ALIGNED weft_fork_slot *split_;
 } weft_fork_stack;
@@ -114,9 +117,9 @@ WEFT_API size_t weft_fork_stack_share(weft_fork_stack *stack, weft_fork_slot *he
  */
 WEFT_API bool weft_fork_stack_take_back(weft_fork_stack *stack, weft_fork_slot *slot);
 
-/* Removes the topmost slot, which was stolen and is done. Threads: the owner. Progress: wait-free.
- */
-WEFT_API void weft_fork_stack_drop(weft_fork_stack *stack, weft_fork_slot *slot);
+/* A call has been written to the slot, and an older one there may have been stolen: now it is
+ * private. Threads: the owner. Progress: wait-free. */
+WEFT_API void weft_fork_stack_renew(weft_fork_stack *stack, weft_fork_slot *slot);
 
 /*
  * Takes the oldest public slot for the thief, whose number is neither 0 nor has one of its two

@@ -20,6 +20,8 @@ enum {
 	GUARD_BYTES = 1 << 16,
 	/* So young a run wakes nobody: most are over before the other has woken. */
 	WAKE_NOBODY_NS = 10000,
+	/* Calls that a thief takes one after the other before it looks for other tasks. */
+	CALLS_AT_ONCE = 64,
 };
 
 struct weft_fork_level_ {
@@ -108,8 +110,11 @@ static weft_fork_level_ *next_level(weft_worker_ *self)
 	return self->fork_free;
 }
 
-/* Makes the call in the slot, on a level that there is. */
-static void enter(weft_worker_ *self, weft_fork_slot *slot)
+static void make_stolen(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim);
+
+/* Makes the call in the slot, on a level that there is, and if it is stolen more of the victim's.
+ */
+static void enter(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim)
 {
 	weft_fiber_ *fiber = self->fibers.running;
 	weft_fork_level_ *level = next_level(self);
@@ -117,13 +122,17 @@ static void enter(weft_worker_ *self, weft_fork_slot *slot)
 
 	self->fork_free = level->next_free;
 	level->outer = fiber->fork_level;
-	level->wakes_from = weft_after(WAKE_NOBODY_NS);
+	/* What is stolen is part of a run that is older. */
+	level->wakes_from = victim != NULL ? 0 : weft_after(WAKE_NOBODY_NS);
 	/* Those who sleep have not asked at this level. */
 	weft_fork_stack_ask(&level->stack);
 	fiber->fork_level = level;
 	/* K1 release, pairs with K2: the level is complete. */
 	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
-	slot->run(level->stack.base_, slot);
+	if (victim != NULL)
+		make_stolen(self, slot, victim);
+	else
+		slot->run(level->stack.base_, slot);
 	fiber->fork_level = level->outer;
 	if (level->outer != NULL)
 		shown = level->outer;
@@ -164,7 +173,7 @@ static void run_root(weft_task *task)
 	if (next_level(self) == NULL)
 		root->error = -ENOMEM;
 	else
-		enter(self, root->slot);
+		enter(self, root->slot, NULL);
 }
 
 int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
@@ -178,7 +187,7 @@ int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
 	if (self != NULL && self->pool == pool) {
 		if (next_level(self) == NULL)
 			return -ENOMEM;
-		enter(self, slot);
+		enter(self, slot, NULL);
 		return 0;
 	}
 	weft_task_init(&root.task, run_root);
@@ -188,17 +197,28 @@ int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
 	return error == 0 ? root.error : error;
 }
 
+/* The oldest public call there; else asks for one. */
+static weft_fork_slot *steal_from(weft_fork_level_ *level, weft_worker_ *self)
+{
+	weft_fork_slot *slot = weft_fork_stack_steal(&level->stack, (uintptr_t)self);
+
+	if (slot == NULL)
+		weft_fork_stack_ask(&level->stack);
+	else
+		weft_counter_increment(&self->pool->stolen);
+	return slot;
+}
+
 weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 {
 	weft_fork_level_ *level = shown_level(victim);
 
 	if (level == NULL || next_level(self) == NULL)
 		return NULL;
-	self->fork_stolen = weft_fork_stack_steal(&level->stack, (uintptr_t)self);
-	if (self->fork_stolen == NULL) {
-		weft_fork_stack_ask(&level->stack);
+	self->fork_stolen = steal_from(level, self);
+	if (self->fork_stolen == NULL)
 		return NULL;
-	}
+	self->fork_victim = victim;
 	self->fork_task.kind_ = WEFT_TASK_STOLEN_CALL_;
 	return &self->fork_task;
 }
@@ -211,13 +231,23 @@ static void finish(weft_fork_slot *slot)
 		weft_parker_unpark(&level->joined);
 }
 
+/* Makes the stolen call, and others that the victim has made public meanwhile: where they are small
+ * the way through the worker's loop is longer than they are. */
+static void make_stolen(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim)
+{
+	weft_fork at = self->fibers.running->fork_level->stack.base_;
+
+	for (int calls = 0; slot != NULL; calls++) {
+		slot->run(at, slot);
+		finish(slot);
+		slot = calls < CALLS_AT_ONCE ? steal_from(shown_level(victim), self) : NULL;
+	}
+}
+
 void weft_forkjoin_run_stolen_(weft_worker_ *self)
 {
 	/* Others may be stolen before this one has been made. */
-	weft_fork_slot *slot = self->fork_stolen;
-
-	enter(self, slot);
-	finish(slot);
+	enter(self, self->fork_stolen, self->fork_victim);
 }
 
 bool weft_forkjoin_has_public_(const weft_worker_ *worker)
@@ -242,6 +272,8 @@ void weft_forkjoin_ask_all_(const weft_worker_ *self)
 /* Somebody is hungry. */
 static void share(weft_fork_level_ *level, weft_fork_slot *head)
 {
+	if (head <= level->stack.split_)
+		return;
 	/* Those who sleep can wait a little, those who look for work should not. */
 	if (!weft_worker_somebody_searches_(level->worker->pool) && weft_now() < level->wakes_from)
 		return;
@@ -261,7 +293,9 @@ void weft_forkjoin_forked_(weft_fork_slot *slot)
 	weft_fork_stack *stack = weft_fork_stack_of_(slot);
 
 	if (!is_beyond(slot)) {
-		share((weft_fork_level_ *)stack, slot + 1);
+		weft_fork_stack_renew(stack, slot);
+		if (weft_fork_stack_calls(stack, stack->end_))
+			share((weft_fork_level_ *)stack, slot + 1);
 		return;
 	}
 	/* No thief will come so far: the call is made now. But they may come for the others. */
@@ -276,16 +310,10 @@ void weft_forkjoin_forked_(weft_fork_slot *slot)
 static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork_slot *waited)
 {
 	weft_fork_level_ *other = shown_level(thief);
-	weft_fork_slot *slot;
+	weft_fork_slot *slot = other == NULL ? NULL : steal_from(other, level->worker);
 
-	if (other == NULL)
-		return false; /* not yet */
-	slot = weft_fork_stack_steal(&other->stack, (uintptr_t)level->worker);
-	if (slot == NULL) {
-		weft_fork_stack_ask(&other->stack);
+	if (slot == NULL)
 		return false;
-	}
-	weft_counter_increment(&level->worker->pool->stolen);
 	/* Above the slot that is waited for. */
 	slot->run(waited + 1, slot);
 	finish(slot);
@@ -324,17 +352,15 @@ bool weft_forkjoin_join_(weft_fork_slot *slot)
 		share(level, slot);
 	if (weft_fork_stack_take_back(&level->stack, slot))
 		return true;
-	wait_for_thief(level, slot);
-	weft_fork_stack_drop(&level->stack, slot);
+	if (weft_fork_slot_thief(slot) != WEFT_FORK_DONE_)
+		wait_for_thief(level, slot);
 	return false;
 }
 
 void weft_forkjoin_not_joined_(weft_fork at, const char *name)
 {
 	/* The join that finds it does not know who it was, but whose call is left over. */
-	bool is_private = weft_fork_stack_of_(at)->split_ <= at;
-
-	if (name == NULL && is_private)
+	if (name == NULL && weft_fork_stack_of_(at)->split_ <= at)
 		/* relaxed: written by this thread. */
 		name = (const char *)atomic_load_explicit(&at->state_, memory_order_relaxed);
 	weft_contract_broken_(name != NULL ? name : "forkjoin",

@@ -107,7 +107,8 @@ WEFT_INLINE void weft_fork_all_joined_(weft_fork at, const char *name)
 	/* relaxed: only looks whether somebody has written to it. */
 	if (WEFT_UNLIKELY(atomic_load_explicit(&at->state_, memory_order_relaxed) >=
 				  WEFT_FORK_THIEF_ ||
-			  weft_fork_stack_of_(at)->split_ > at))
+			  (weft_fork_stack_of_(at)->split_ > at &&
+			   weft_fork_stack_has_public(weft_fork_stack_of_(at)))))
 		weft_forkjoin_not_joined_(at, name);
 #endif
 	(void)at;

@@ -192,10 +192,8 @@ static weft_task *steal(weft_worker_ *self, unsigned lane)
 			return task;
 		if (lane == WEFT_LANE_NORMAL_)
 			task = weft_forkjoin_steal_(self, victim);
-		if (task != NULL) {
-			weft_counter_increment(&pool->stolen);
+		if (task != NULL)
 			return task;
-		}
 	}
 	return NULL;
 }

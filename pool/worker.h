@@ -91,6 +91,7 @@ struct weft_worker_ {
 	weft_fork_level_ *fork_levels; /* all of them */
 	weft_fork_level_ *fork_free;
 	weft_fork_slot *fork_stolen;
+	struct weft_worker_ *fork_victim;
 	weft_task fork_task;
 	weft_fibers_ fibers;
 	/* The fork stack that thieves look at, or NULL; written by the worker. */

@@ -50,7 +50,7 @@ def main():
         'weft_forkjoin_forked_', 'weft_forkjoin_join_'} <= called else sorted(called))
     tap.point('it has no atomic read-modify-write, no fence, and calls nothing else',
               faults(lines, function))
-    samples = ['lock add %edx,0xc(%rax)', 'xchg   %rax,(%rdi)', 'mfence', 'call   2110 <malloc@plt>',
+    samples = ['lock add %edx,0xc(%rax)', 'xchg   %rax,(%rdi)', 'mfence', 'call   2110 <malloc>',
                'call   *0x8(%rax)', 'ldaxr x0, [x1]', 'casal w0, w1, [x2]', 'dmb ish', 'blr x3']
     tap.point('each of these would be noticed',
               [sample for sample in samples if not faults([sample], function)])

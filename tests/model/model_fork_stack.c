@@ -78,7 +78,9 @@ static void fork(void)
 		model_assert(weft_fork_stack_calls(&test.beyond, slot));
 		make_call(slot);
 	} else if (weft_fork_stack_calls(&test.stack, slot)) {
-		share(test.head);
+		weft_fork_stack_renew(&test.stack, slot);
+		if (weft_fork_stack_calls(&test.stack, test.stack.end_))
+			share(test.head);
 	}
 }
 
@@ -109,7 +111,6 @@ static void join(uint64_t number)
 		}
 		while (weft_fork_slot_thief(slot) != WEFT_FORK_DONE_)
 			;
-		weft_fork_stack_drop(&test.stack, slot);
 	}
 	model_assert(slot->data[0] == number + MADE);
 }
