@@ -269,6 +269,12 @@ class serial : public group_forks<alone>
 		return uts_alone(unforeseen(uts_root), 0);
 	}
 
+	/* In the order of the others, for how much there is to do depends on it. */
+	void knapsack(const thing *things)
+	{
+		knapsack_alone(things, knapsack_things, knapsack_capacity, 0);
+	}
+
       private:
 	/* Else the compiler makes the calls once for all runs, or a loop of every other one. */
 	template <class Value> static Value unforeseen(Value value)
@@ -310,6 +316,15 @@ class serial : public group_forks<alone>
 				solutions +=
 					unforeseen(queens_alone(row + 1, placed.with(row, column)));
 		return solutions;
+	}
+
+	__attribute__((noinline)) static void knapsack_alone(const thing *next, int left,
+							     int capacity, int worth)
+	{
+		if (knapsack_is_over(next, left, capacity, worth))
+			return;
+		knapsack_alone(next + 1, left - 1, capacity - next->weight, worth + next->worth);
+		knapsack_alone(next + 1, left - 1, capacity, worth);
 	}
 
 	__attribute__((noinline)) static long uts_alone(uint64_t node, int depth)

@@ -323,8 +323,8 @@ struct thing {
 	int weight, worth;
 };
 
-constexpr int knapsack_things = 28;
-constexpr int knapsack_capacity = 700;
+constexpr int knapsack_things = 60;
+constexpr int knapsack_capacity = 1777;
 
 /* Sorted by their worth per weight. */
 inline std::vector<thing> things_to_carry()

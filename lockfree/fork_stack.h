@@ -41,7 +41,7 @@ typedef struct weft_fork_slot {
 	void (*run)(weft_fork at, struct weft_fork_slot *slot);
 	/* Of a public slot: 0, or who has stolen it, then WEFT_FORK_DONE_; and a flag below. */
 	WEFT_ATOMIC(uintptr_t) state_;
-	uint64_t data[WEFT_FORK_DATA_BYTES / 8];
+	uint64_t data[WEFT_FORK_DATA_BYTES / 8] __attribute__((aligned(16)));
 } weft_fork_slot;
 
 static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a line");
