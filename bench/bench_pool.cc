@@ -18,6 +18,7 @@
 #include "bell_scenarios.h"
 #include "harness.h"
 #include "registry.h"
+#include "under_load.h"
 
 namespace bench
 {
@@ -181,7 +182,63 @@ template <class Pool> class pool_scenarios
 		return result;
 	}
 
+	/* For under_load.h: tasks from outside to one worker, which notes when each began. */
+	static const char *run(double interval_ticks, unsigned run_ms, samples &latencies)
+	{
+		return arrive(interval_ticks, run_ms, latencies).wrong;
+	}
+
+	static double run_at_once(unsigned run_ms)
+	{
+		samples ignored;
+
+		return arrive(0, run_ms, ignored).ns;
+	}
+
       private:
+	struct arrival : Pool::task {
+		uint64_t due = 0;
+		samples *latencies = nullptr;
+	};
+
+	static void note_begin(typename Pool::task *task)
+	{
+		auto *begun = static_cast<arrival *>(task);
+
+		if (!begun->latencies->full())
+			begun->latencies->add(ticks() - std::min(ticks(), begun->due));
+	}
+
+	static result arrive(double interval_ticks, unsigned run_ms, samples &latencies)
+	{
+		Pool pool(1, 1);
+		std::vector<arrival> tasks(4096);
+		uint64_t count = 0;
+
+		for (arrival &task : tasks)
+			task.latencies = &latencies;
+
+		double ns = run_crew(1, run_ms, [&](unsigned, const stop_flag &stop) {
+			arrivals arrivals(interval_ticks);
+
+			do {
+				arrival &task = tasks[count % tasks.size()];
+
+				if (count >= tasks.size())
+					pool.wait(task);
+				task.due = arrivals.wait_for_next(stop);
+				Pool::prepare(task, note_begin);
+				pool.submit(task);
+				count++;
+			} while (!stop);
+			for (uint64_t i = 0; i < std::min<uint64_t>(count, tasks.size()); i++)
+				pool.wait(tasks[i]);
+		});
+		if (latencies.size() != std::min<uint64_t>(count, samples::capacity))
+			return {.wrong = "a task did not run exactly once"};
+		return {.ns = ns / static_cast<double>(count)};
+	}
+
 	/* The empty task; it only counts its runs. */
 	struct job : Pool::task {
 		uint64_t runs = 0;
@@ -247,6 +304,7 @@ template <class Pool> void add_many(const std::string &name, role role)
 {
 	using scenarios = pool_scenarios<Pool>;
 
+	add_under_load<scenarios>("pool", name, role);
 	add("pool", "tasks_from_outside", unit::time, {name, role, scenarios::outside_tasks});
 	add("pool", "futures_from_outside", unit::time, {name, role, scenarios::outside_futures});
 	add("pool", "tasks_from_inside", unit::time, {name, role, scenarios::inside_tasks});

@@ -183,6 +183,8 @@ class patience
 class samples
 {
       public:
+	static constexpr size_t capacity = 1 << 20;
+
 	samples()
 	{
 		ticks_.reserve(capacity);
@@ -191,6 +193,11 @@ class samples
 	bool full() const
 	{
 		return ticks_.size() == capacity;
+	}
+
+	size_t size() const
+	{
+		return ticks_.size();
 	}
 
 	void add(uint64_t ticks)
@@ -202,7 +209,6 @@ class samples
 	double quantile_ns(double part);
 
       private:
-	static constexpr size_t capacity = 1 << 20;
 	std::vector<uint32_t> ticks_;
 };
 

@@ -23,6 +23,7 @@
 
 #include "harness.h"
 #include "registry.h"
+#include "under_load.h"
 
 namespace bench
 {
@@ -166,7 +167,82 @@ template <class Queue> class queue_scenarios
 		return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
 	}
 
+	/* For under_load.h: one producer and one consumer; an element is the tick when it was due.
+	 */
+	static const char *run(double interval_ticks, unsigned run_ms, samples &latencies)
+	{
+		Queue queue(queue_capacity);
+		source source(1);
+		tally in, out;
+		uint64_t epoch = ticks() - 1;
+
+		run_crew(2, run_ms, [&](unsigned thread, const stop_flag &stop) {
+			if (thread == 0) {
+				in = send(queue, interval_ticks, epoch, stop);
+				source.producer_done(queue);
+			} else {
+				out = receive(queue, source, epoch, latencies);
+			}
+		});
+		return in.count == out.count && in.sum == out.sum
+			       ? nullptr
+			       : "what came out is not what went in";
+	}
+
+	static double run_at_once(unsigned run_ms)
+	{
+		samples ignored;
+		Queue queue(queue_capacity);
+		source source(1);
+		tally out;
+		uint64_t epoch = ticks() - 1;
+
+		double ns = run_crew(2, run_ms, [&](unsigned thread, const stop_flag &stop) {
+			if (thread == 0) {
+				send(queue, 0, epoch, stop);
+				source.producer_done(queue);
+			} else {
+				out = receive(queue, source, epoch, ignored);
+			}
+		});
+		return ns / static_cast<double>(std::max<uint64_t>(out.count, 1));
+	}
+
       private:
+	static tally send(Queue &queue, double interval_ticks, uint64_t epoch,
+			  const stop_flag &stop)
+	{
+		typename ends<Queue>::producer in(queue);
+		arrivals arrivals(interval_ticks);
+		patience patience;
+		tally mine;
+
+		do {
+			uint64_t due = arrivals.wait_for_next(stop) - epoch;
+
+			push(in, due, patience);
+			mine.sum += due;
+			mine.count++;
+		} while (!stop);
+		return mine;
+	}
+
+	static tally receive(Queue &queue, const source &source, uint64_t epoch, samples &latencies)
+	{
+		typename ends<Queue>::consumer out(queue);
+		stop_flag never;
+		uint64_t due;
+		tally mine;
+
+		while (pop_some<false>(out, &due, source, never, false) > 0) {
+			if (!latencies.full())
+				latencies.add(ticks() - epoch - due);
+			mine.sum += due;
+			mine.count++;
+		}
+		return mine;
+	}
+
 	/* How many elements a thread has in its hands at once. */
 	template <bool Batches> static constexpr size_t handful = Batches ? batch_size : 1;
 
@@ -377,6 +453,9 @@ void add_queue(const std::string &structure, const std::string &name, role role)
 		add(structure, "1P1C_batch_32", unit::rate,
 		    {name, role, [] { return scenarios::template stream<true>(1, 1); }});
 	add(structure, "round_trip", unit::time, {name, role, scenarios::round_trip});
+	/* Curves take their time: only for those that most choose between. */
+	if (structure == "mpmc_queue" || structure == "spsc_queue")
+		add_under_load<scenarios>(structure, name, role);
 }
 
 /* Adds what is measured of queues for many producers and consumers. */

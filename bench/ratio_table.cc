@@ -104,7 +104,7 @@ void ratio_table::begin()
 		json_.ReportContext(benchmark::BenchmarkReporter::Context());
 }
 
-void ratio_table::write(const std::string &name, const std::string &label, double ns, double p99_ns,
+void ratio_table::write(const std::string &name, const std::string &label, const result &result,
 			const std::string &wrong)
 {
 	benchmark::BenchmarkReporter::Run run;
@@ -115,34 +115,38 @@ void ratio_table::write(const std::string &name, const std::string &label, doubl
 	run.report_label = label;
 	run.iterations = 1;
 	run.time_unit = benchmark::kNanosecond;
-	run.real_accumulated_time = run.cpu_accumulated_time = ns * 1e-9;
+	run.real_accumulated_time = run.cpu_accumulated_time = result.ns * 1e-9;
 	run.error_occurred = !wrong.empty();
 	run.error_message = wrong;
-	if (p99_ns != 0)
-		run.counters["p99_ns"] = p99_ns;
+	for (auto [name_of_value, value] : {std::pair("p99_ns", result.p99_ns),
+					    {"p999_ns", result.p999_ns},
+					    {"p9999_ns", result.p9999_ns},
+					    {"arrivals_per_us", result.arrivals_per_us}})
+		if (value != 0)
+			run.counters[name_of_value] = value;
 	json_.ReportRuns({run});
 	json_file_.flush();
 }
 
-void ratio_table::add(const std::string &name, double ns, double p99_ns)
+void ratio_table::add(const std::string &name, const result &result)
 {
 	figures &kept = measured_[name];
 
-	kept.ns.push_back(ns);
-	if (p99_ns != 0)
-		kept.p99_ns.push_back(p99_ns);
-	write(name, label_of(name), ns, p99_ns, "");
+	kept.ns.push_back(result.ns);
+	if (result.p99_ns != 0)
+		kept.p99_ns.push_back(result.p99_ns);
+	write(name, label_of(name), result, "");
 }
 
 void ratio_table::add_failure(const std::string &name, const std::string &what)
 {
 	failures_.push_back(name + ": " + what);
-	write(name, label_of(name), 0, 0, what);
+	write(name, label_of(name), {}, what);
 }
 
 void ratio_table::add_noise(double ns)
 {
-	write("machine/loop/all_places", "noise", ns, 0, "");
+	write("machine/loop/all_places", "noise", {.ns = ns}, "");
 }
 
 double ratio_table::median(const group &group, const variant &variant, figure wanted) const

@@ -29,7 +29,7 @@ class ratio_table
 
 	/* Call it when the context is known: writes it. */
 	void begin();
-	void add(const std::string &name, double ns, double p99_ns);
+	void add(const std::string &name, const result &result);
 	void add_failure(const std::string &name, const std::string &what);
 	/* A time of loop_ns(), for the JSON. */
 	void add_noise(double ns);
@@ -57,7 +57,7 @@ class ratio_table
 		double ns = 0; /* 0: there is none */
 	};
 
-	void write(const std::string &name, const std::string &label, double ns, double p99_ns,
+	void write(const std::string &name, const std::string &label, const result &result,
 		   const std::string &wrong);
 	double median(const group &group, const variant &variant, figure wanted) const;
 	contender best(const group &group, const std::vector<role> &roles, figure wanted) const;

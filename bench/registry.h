@@ -32,6 +32,9 @@ enum class unit {
 struct result {
 	double ns = 0;     /* per element or operation; the median where single ones are timed */
 	double p99_ns = 0; /* 0: single operations are not timed */
+	double p999_ns = 0;
+	double p9999_ns = 0;
+	double arrivals_per_us = 0;  /* under load: the rate at which they came */
 	const char *wrong = nullptr; /* what was wrong: there is no figure then */
 };
 

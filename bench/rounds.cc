@@ -73,7 +73,10 @@ void measure(benchmark::State &state, const std::string &name, const variant &va
 			break;
 		}
 		state.SetIterationTime(result.ns * 1e-9);
-		state.counters["p99_ns"] = result.p99_ns;
+		state.counters["p99"] = result.p99_ns;
+		state.counters["p999"] = result.p999_ns;
+		state.counters["p9999"] = result.p9999_ns;
+		state.counters["arrivals"] = result.arrivals_per_us;
 	}
 }
 
@@ -95,9 +98,10 @@ class teller : public benchmark::BenchmarkReporter
 				tell("wrong", name, run.error_message);
 				continue;
 			}
-			std::printf("measured\t%s\t%.17g %.17g\n", name.c_str(),
-				    run.GetAdjustedRealTime(),
-				    static_cast<double>(run.counters.at("p99_ns")));
+			std::printf("measured\t%s\t%.17g %.17g %.17g %.17g %.17g\n", name.c_str(),
+				    run.GetAdjustedRealTime(), run.counters.at("p99").value,
+				    run.counters.at("p999").value, run.counters.at("p9999").value,
+				    run.counters.at("arrivals").value);
 			std::fflush(stdout);
 		}
 	}
@@ -108,20 +112,21 @@ void pass_on(const std::string &line, const round_events &events)
 {
 	std::istringstream fields(line);
 	std::string what, name, more;
-	double ns = 0, p99_ns = 0;
+	result result;
 
 	std::getline(fields, what, '\t');
 	std::getline(fields, name, '\t');
 	std::getline(fields, more);
-	std::istringstream(more) >> ns >> p99_ns;
+	std::istringstream(more) >> result.ns >> result.p99_ns >> result.p999_ns >>
+		result.p9999_ns >> result.arrivals_per_us;
 	if (what == "begun")
 		events.begun(name);
 	else if (what == "measured")
-		events.measured(name, ns, p99_ns);
+		events.measured(name, result);
 	else if (what == "wrong")
 		events.wrong(name, more);
 	else if (what == "loop")
-		events.loop(ns);
+		events.loop(result.ns);
 }
 
 /* A process whose standard output is read. */

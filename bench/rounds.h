@@ -13,13 +13,15 @@
 #include <functional>
 #include <string>
 
+#include "registry.h"
+
 namespace bench
 {
 
 /* What a round tells, one call for each benchmark that it begins, or has made. */
 struct round_events {
 	std::function<void(const std::string &name)> begun;
-	std::function<void(const std::string &name, double ns, double p99_ns)> measured;
+	std::function<void(const std::string &name, const result &result)> measured;
 	std::function<void(const std::string &name, const std::string &what)> wrong;
 	/* See loop_ns(). */
 	std::function<void(double ns)> loop;

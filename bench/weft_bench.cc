@@ -292,8 +292,8 @@ int measure_all(const arguments &arguments, const std::string &json, char **word
 				progress.begin(name);
 			},
 		.measured =
-			[&](const std::string &name, double ns, double p99_ns) {
-				table.add(name, ns, p99_ns);
+			[&](const std::string &name, const bench::result &result) {
+				table.add(name, result);
 				progress.step();
 			},
 		.wrong =

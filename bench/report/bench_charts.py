@@ -5,6 +5,7 @@ import io
 import itertools
 import math
 import re
+import statistics
 
 import matplotlib
 matplotlib.use('svg')
@@ -154,6 +155,33 @@ def scaling(structure, points, places):
     axis.grid()
     axis.legend(loc='upper left', bbox_to_anchor=(1.01, 1.02))
     return finish(figure, f'{structure}: rate over threads')
+
+
+def under_load(structure, groups):
+    """Latency over the rate of arrival: a curve for each variant, through its medians at each part
+    of its capacity."""
+    quantiles = ('p50', 'p99', 'p99.9', 'p99.99')
+    figure, axes = pyplot.subplots(1, len(quantiles), figsize=(WIDTH + 1.5, 3.2), sharey=True)
+    names = list(dict.fromkeys(variant.name for group in groups for variant in group.variants))
+    for number, name in enumerate(names):
+        points = [(variant.role, [statistics.median(values) for values in zip(*variant.loads)])
+                  for group in groups for variant in group.variants if variant.name == name]
+        for axis, column in zip(axes, range(1, len(quantiles) + 1)):
+            axis.plot([point[0] for _, point in points], [point[column] for _, point in points],
+                      ROLE_LINES[points[0][0]], color=ROLE_COLOURS[points[0][0]], markersize=4,
+                      marker=MARKERS[number % len(MARKERS)], label=readable(name), linewidth=1.5)
+    for axis, quantile in zip(axes, quantiles):
+        axis.set_xscale('log')
+        axis.set_yscale('log')
+        axis.set_title(quantile, fontsize=9)
+        axis.grid()
+    axes[0].set_ylabel('ns, less is better')
+    figure.supxlabel('million arrivals a second; the points are at '
+                     f'{", ".join(group.scenario.split("_")[1] for group in groups)} % of what '
+                     'each can do', fontsize=9)
+    axes[-1].legend(loc='upper left', bbox_to_anchor=(1.01, 1.02))
+    figure.tight_layout()
+    return finish(figure, f'{structure}: latency under load')
 
 
 def latencies(groups):

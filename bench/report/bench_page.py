@@ -109,7 +109,13 @@ def scoreboard(rooms):
 
 
 def room(structure, groups, places):
-    parts = [charts.bars(structure, groups)]
+    loaded = [group for group in groups if any(variant.loads for variant in group.variants)]
+    others = [group for group in groups if group not in loaded]
+    parts = [charts.bars(structure, others)] if others else []
+    if loaded:
+        parts.append('<h3>latency under load</h3><p>Things arrive at a constant rate, and each '
+                     'latency counts from when its thing was due.</p>' +
+                     charts.under_load(structure, loaded))
     for points in charts.series_of(groups):
         parts.append(charts.scaling(structure, points, places))
     return f'<section id="{text(structure)}"><h2>{text(charts.readable(structure))}</h2>' + \
@@ -158,7 +164,7 @@ def page(results, comparison=None):
     places = int(results.context.get('cpus', 1))
     style = pathlib.Path(__file__).with_name('bench_report.css').read_text(encoding='utf-8')
     timed = [group for group in results.groups
-             if any(variant.p99 for variant in group.variants)]
+             if any(variant.p99 and not variant.loads for variant in group.variants)]
     links = [('machine', 'machine'), ('scoreboard', 'scoreboard')] + \
         ([('changes', 'changes')] if comparison else []) + \
         [(structure, charts.readable(structure)) for structure in rooms] + \

@@ -20,6 +20,8 @@ class Variant:
     role: str
     times: list = dataclasses.field(default_factory=list)
     p99s: list = dataclasses.field(default_factory=list)
+    # Under load: (arrivals in a microsecond, p50, p99, p99.9, p99.99 in ns) of each repetition.
+    loads: list = dataclasses.field(default_factory=list)
 
     @property
     def median(self):
@@ -52,7 +54,10 @@ class Group:
         return min(there, key=lambda variant: variant.median, default=None)
 
     def ratio(self, *roles):
-        """How many times the best of weft is better than the best of these roles, or None."""
+        """How many times the best of weft is better than the best of these roles, or None; also
+        under load, where each has a rate of its own."""
+        if any(variant.loads for variant in self.variants):
+            return None
         ours, other = self.best('weft'), self.best(*roles)
         return other.median / ours.median if ours and other else None
 
@@ -149,4 +154,7 @@ def load(path):
         variant.times.append(run['real_time'])
         if run.get('p99_ns'):
             variant.p99s.append(run['p99_ns'])
+        if run.get('arrivals_per_us'):
+            variant.loads.append((run['arrivals_per_us'], run['real_time'], *(
+                run.get(name, run['real_time']) for name in ('p99_ns', 'p999_ns', 'p9999_ns'))))
     return Results(context, list(groups.values()), errors, complete)

@@ -19,7 +19,7 @@ from c_source import Tap
 GROUPS = [('alpha_queue', scenario, 'rate', ['weft', 'mutex_ring', 'other'])
           for scenario in ('1P1C', '2P2C', '4P4C', '8P8C')] + \
     [('beta', scenario, 'time', ['weft', 'mutex_<&>', 'bare_word'])
-     for scenario in ('alone', '2_threads')]
+     for scenario in ('alone', '2_threads', 'load_10', 'load_80')]
 ROLES = {'weft': 'weft', 'mutex_ring': 'baseline', 'mutex_<&>': 'baseline', 'other': 'peer',
          'bare_word': 'floor'}
 CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus': '2',
@@ -44,6 +44,8 @@ def made_up(seed, rounds=14, noise=0.02, slower=None, error=None):
                              'label': f'{ROLES[name]} {unit}'})
                 if structure == 'beta':
                     runs[-1]['p99_ns'] = 5 * time_ns
+                if scenario.startswith('load'):
+                    runs[-1]['arrivals_per_us'] = int(scenario[5:])
         runs.append({'name': 'machine/loop/all_places', 'run_type': 'iteration',
                      'real_time': 100 * chance.lognormvariate(0, 0.01), 'label': 'noise'})
     if error:
@@ -136,6 +138,8 @@ def check_page(tap, reports):
     tap.point('it says what the machine is and what went wrong', [word for word in (
         'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1')
         if word not in text])
+    tap.point('latency under load is a curve', [word for word in (
+        'latency under load', 'p99.99', 'the points are at 10, 80 %') if word not in text])
     tap.point('pictures follow light and dark', [
         colour for colour in re.findall(r'(?:fill|stroke): #0102\w+', content)] + [
         name for name in ('--weft', '--ink', 'prefers-color-scheme: dark')
