@@ -15,6 +15,7 @@
 #include <weft/lockfree/gauge.h>
 #include <weft/lockfree/histogram.h>
 #include <weft/lockfree/mpmc_lockfree.h>
+#include <weft/lockfree/mpmc_lockfree_any.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpmc_unbounded.h>

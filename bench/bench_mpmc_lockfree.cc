@@ -3,14 +3,12 @@
 /* mpmc_lockfree against rings behind a mutex, and against weft's ring that a stopped thread can
  * block: what being lock-free costs. */
 
-#include <cstring>
-#include <new>
-
 #include <weft/lockfree/mpmc_lockfree.h>
+#include <weft/lockfree/mpmc_lockfree_any.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 
 #include "baseline/mutex_ring.h"
-#include "queue_scenarios.h"
+#include "queue_adapters.h"
 
 namespace bench
 {
@@ -18,62 +16,10 @@ namespace bench
 namespace
 {
 
-/* A queue of pointers by its functions; numbers travel as pointers. */
-template <class Queue, auto Init, auto Fini, auto TryPush, auto TryPop, auto TryPushBatch,
-	  auto TryPopBatch>
-class of_pointers
-{
-      public:
-	explicit of_pointers(size_t capacity)
-	{
-		if (Init(&queue_, capacity) != 0)
-			throw std::bad_alloc();
-	}
+WEFT_MPMC_LOCKFREE_ANY_DEFINE(words, uint64_t);
 
-	of_pointers(const of_pointers &) = delete;
-
-	~of_pointers()
-	{
-		Fini(&queue_);
-	}
-
-	bool try_push(uint64_t element)
-	{
-		return TryPush(&queue_, reinterpret_cast<void *>(static_cast<uintptr_t>(element)));
-	}
-
-	bool try_pop(uint64_t &element)
-	{
-		void *popped;
-
-		if (!TryPop(&queue_, &popped))
-			return false;
-		element = reinterpret_cast<uintptr_t>(popped);
-		return true;
-	}
-
-	/* Batches of at most batch_size. A number is not a pointer: they are copied. */
-	size_t try_push_batch(const uint64_t *elements, size_t count)
-	{
-		std::array<void *, batch_size> pointers;
-
-		memcpy(pointers.data(), elements, count * sizeof(*elements));
-		return TryPushBatch(&queue_, pointers.data(), count);
-	}
-
-	size_t try_pop_batch(uint64_t *elements, size_t count)
-	{
-		std::array<void *, batch_size> pointers;
-
-		count = TryPopBatch(&queue_, pointers.data(), count);
-		memcpy(elements, pointers.data(), count * sizeof(*elements));
-		return count;
-	}
-
-      private:
-	Queue queue_;
-};
-
+using any_size = of_words<words, words_init, words_fini, words_try_push, words_try_pop,
+			  words_try_push_batch, words_try_pop_batch>;
 using lockfree = of_pointers<weft_mpmc_lockfree, weft_mpmc_lockfree_init, weft_mpmc_lockfree_fini,
 			     weft_mpmc_lockfree_try_push, weft_mpmc_lockfree_try_pop,
 			     weft_mpmc_lockfree_try_push_batch, weft_mpmc_lockfree_try_pop_batch>;
@@ -88,6 +34,7 @@ using blocking =
 void add_mpmc_lockfree()
 {
 	add_shared_queue<lockfree>("mpmc_lockfree", "weft", role::weft);
+	add_shared_queue<any_size>("mpmc_lockfree", "weft_any", role::weft);
 	add_shared_queue<mutex_ring_normal>("mpmc_lockfree", "mutex_ring", role::baseline);
 	add_shared_queue<mutex_ring_adaptive>("mpmc_lockfree", "mutex_adaptive", role::baseline);
 	add_shared_queue<blocking>("mpmc_lockfree", "weft_pointer", role::floor);

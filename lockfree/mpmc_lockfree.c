@@ -10,8 +10,7 @@
 /* What laps_ahead says of a slot that is one lap behind. */
 #define ONE_BEHIND (((uint64_t)1 << WEFT_MPMC_LOCKFREE_LAP_BITS_) - 1)
 
-/* Zeroed slots are an empty queue: they are free in lap 0 (I1). */
-static void start(weft_mpmc_lockfree *queue, void *slots, size_t capacity)
+void weft_mpmc_lockfree_start_(weft_mpmc_lockfree *queue, void *slots, size_t capacity)
 {
 	queue->slots_ = slots;
 	queue->mask_ = capacity - 1;
@@ -25,7 +24,7 @@ int weft_mpmc_lockfree_init(weft_mpmc_lockfree *queue, size_t capacity)
 	int error = weft_ring_memory_create_(&queue->owned_, &capacity, sizeof(*queue->slots_));
 
 	if (error == 0)
-		start(queue, queue->owned_, capacity);
+		weft_mpmc_lockfree_start_(queue, queue->owned_, capacity);
 	return error;
 }
 
@@ -42,7 +41,7 @@ int weft_mpmc_lockfree_init_in(weft_mpmc_lockfree *queue, void *memory, size_t b
 	int error = weft_ring_memory_adopt_(memory, bytes, &capacity, sizeof(*queue->slots_));
 
 	if (error == 0)
-		start(queue, memory, capacity);
+		weft_mpmc_lockfree_start_(queue, memory, capacity);
 	return error;
 }
 

@@ -138,6 +138,10 @@ WEFT_API bool weft_mpmc_lockfree_is_closed(const weft_mpmc_lockfree *queue);
  */
 WEFT_API size_t weft_mpmc_lockfree_size(const weft_mpmc_lockfree *queue);
 
+/* Private: makes an empty queue of slots that are zeroed, hence free in lap 0 (I1), a power of two.
+ */
+void weft_mpmc_lockfree_start_(weft_mpmc_lockfree *queue, void *slots, size_t capacity);
+
 /* Private: as weft_mpmc_lockfree_push and _pop, when it is not as easy as usual. */
 WEFT_API WEFT_COLD int weft_mpmc_lockfree_push_slow_(weft_mpmc_lockfree *queue, void *pointer);
 WEFT_API WEFT_COLD int weft_mpmc_lockfree_pop_slow_(weft_mpmc_lockfree *queue, void **pointer);

@@ -24,7 +24,9 @@ void weft_slot_pool_start_(weft_slot_pool_ *pool, void *links, size_t stride, si
 	size_t steal = capacity / 256;
 
 	pool->links = links;
-	pool->number_mask = 2 * (uint64_t)capacity - 1;
+	pool->number_mask = 1;
+	while (pool->number_mask < capacity)
+		pool->number_mask = 2 * pool->number_mask + 1;
 	pool->closed = pool->number_mask + 1;
 	pool->tag_step = 2 * pool->closed;
 	pool->list_mask = (uint32_t)(lists - 1);

@@ -66,7 +66,7 @@ WEFT_BEGIN_DECLS
 /* How many lists make sense for this capacity, a power of two, on this machine. */
 WEFT_API size_t weft_slot_pool_lists_(size_t capacity);
 
-/* Makes a pool of `capacity` unused slots, a power of two, in this many lists. */
+/* Makes a pool of `capacity` unused slots, the same number in each of this many lists. */
 WEFT_API void weft_slot_pool_start_(weft_slot_pool_ *pool, void *links, size_t stride,
 				    size_t capacity, size_t lists);
 

@@ -62,6 +62,10 @@ extern const fifo fifo_mpmc_queue;
 /* Elements of 264 bytes by the typed wrapper. */
 extern const fifo fifo_mpmc_queue_typed;
 extern const fifo fifo_mpmc_lockfree;
+/* Elements of 8 bytes by the typed wrapper. */
+extern const fifo fifo_mpmc_lockfree_any;
+/* Elements of 24 bytes by the functions that take the element's size at run time. */
+extern const fifo fifo_mpmc_lockfree_any_wide;
 extern const fifo fifo_mpmc_pointer_queue;
 /* Never full; the capacity is that of a segment, up to the largest, or else the default one. */
 extern const fifo fifo_mpmc_unbounded;

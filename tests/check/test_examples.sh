@@ -86,6 +86,10 @@ the inbox is closed'
 50 to 50 ns: 999000
 89600 to 90111 ns: 1000
 under way 0, the largest was 4999'
+    call telemetry
+    point 'telemetry' prints 'sensor 0: 23.00 degrees
+sensor 1: 23.00 degrees
+sensor 2: 23.00 degrees'
     call tree_walk
     point 'tree_walk' prints '131071 nodes visited'
     call log_writer

@@ -17,6 +17,7 @@
 #include <weft/lockfree/gauge.h>
 #include <weft/lockfree/histogram.h>
 #include <weft/lockfree/mpmc_lockfree.h>
+#include <weft/lockfree/mpmc_lockfree_any.h>
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
 #include <weft/lockfree/mpmc_unbounded.h>
@@ -35,6 +36,7 @@
 typedef union any_queue {
 	weft_mpmc_queue mpmc;
 	weft_mpmc_lockfree lockfree;
+	weft_mpmc_lockfree_any any;
 	weft_mpmc_pointer_queue pointer;
 	weft_mpmc_unbounded unbounded;
 	weft_mpsc_ring ring;
@@ -284,12 +286,6 @@ static void priority_queues_without_memory(void **state)
 	assert_true(fail_alloc_each(make_multiqueue, NULL) > 0);
 }
 
-static void bounded_stack_without_memory(void **state)
-{
-	(void)state;
-	assert_int_equal(fail_alloc_each(make_bounded_stack, NULL), 1);
-}
-
 /* Each of the two pushes, in turn. */
 static int push_either(weft_deque *deque, uintptr_t number)
 {
@@ -468,7 +464,7 @@ static void fifo_in_memory_does_not_allocate(void **state)
 }
 
 /* Made here, or in memory of the caller, which is not freed either. */
-static void bounded_stack_does_not_allocate(void **state)
+static void bounded_stack_keeps_to_its_memory(void **state)
 {
 	static WEFT_LINE_ALIGNED unsigned char memory[1024];
 	uint64_t values[8] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -477,6 +473,7 @@ static void bounded_stack_does_not_allocate(void **state)
 	size_t moved = 0;
 
 	(void)state;
+	assert_int_equal(fail_alloc_each(make_bounded_stack, NULL), 1);
 	fail_alloc_after(-1);
 	assert_int_equal(weft_bounded_stack_init(&made, 8, 8), 0);
 	begin_to_count();
@@ -497,6 +494,14 @@ static void bounded_stack_does_not_allocate(void **state)
 	weft_bounded_stack_fini(&given);
 	weft_bounded_stack_fini(&made);
 	assert_int_equal(fail_alloc_live(), live);
+}
+
+/* The state is the kind: all three of these. */
+static void fifo_keeps_to_its_memory(void **state)
+{
+	fifo_without_memory(state);
+	fifo_does_not_allocate(state);
+	fifo_in_memory_does_not_allocate(state);
 }
 
 /* Within the room that it was made with. */
@@ -686,6 +691,7 @@ int main(void)
 		fifo_test("mpmc_queue, typed, without memory", fifo_without_memory,
 			  &fifo_mpmc_queue_typed),
 		fifo_test("mpmc_lockfree without memory", fifo_without_memory, &fifo_mpmc_lockfree),
+		fifo_test("mpmc_lockfree_any", fifo_keeps_to_its_memory, &fifo_mpmc_lockfree_any),
 		fifo_test("mpmc_pointer_queue without memory", fifo_without_memory,
 			  &fifo_mpmc_pointer_queue),
 		fifo_test("mpmc_unbounded without memory", unbounded_without_memory,
@@ -701,8 +707,7 @@ int main(void)
 		cmocka_unit_test(gauge_without_memory),
 		cmocka_unit_test(histogram_without_memory),
 		cmocka_unit_test(priority_queues_without_memory),
-		cmocka_unit_test(bounded_stack_without_memory),
-		cmocka_unit_test(bounded_stack_does_not_allocate),
+		cmocka_unit_test(bounded_stack_keeps_to_its_memory),
 		cmocka_unit_test(deque_grows_without_memory),
 		cmocka_unit_test(deque_goes_on_after_a_failure),
 		cmocka_unit_test(unbounded_goes_on_after_a_failure),

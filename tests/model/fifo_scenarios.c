@@ -11,7 +11,7 @@ enum {
 	THREADS = 8,
 	ELEMENTS = 64,
 	PER_THREAD = 8,
-	QUEUE_BYTES = 1024,
+	QUEUE_BYTES = 4096,
 	CALLS_MAX = 16,
 	SCRIPTS = sizeof(((struct fifo_shape *)0)->threads) / sizeof(char *)
 };
