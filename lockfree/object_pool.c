@@ -286,16 +286,26 @@ int weft_object_pool_reserve(weft_object_pool *pool, size_t objects)
 	return 0;
 }
 
-/* Brings what is loose or in this CPU's list to the depot, but for what is then in the hand. */
+/*
+ * Brings what is loose or in a CPU's list to the depot, but for what is then in the hand. The list
+ * of this CPU can be emptied anywhere; other threads may push to it meanwhile: not for ever.
+ */
 static void collect(weft_object_pool *pool, hand *objects)
 {
-	/* Other threads may push to the list meanwhile: not for ever. */
+	size_t cpus = pool->lists_.restartable_bytes / pool->lists_.area_bytes;
 	size_t most = 2 * WEFT_PER_CPU_LIST_MAX_;
+	void *found[2 * WEFT_PER_CPU_LIST_MAX_];
 	void *object;
 
 	take_loose(pool, objects);
 	while (most-- > 0 && (object = weft_per_cpu_list_pop_(&pool->lists_)) != NULL)
 		hold(pool, objects, object);
+	for (size_t cpu = 0; cpu < cpus; cpu++) {
+		size_t count = weft_per_cpu_list_drain_(&pool->lists_, cpu, found);
+
+		while (count > 0)
+			hold(pool, objects, found[--count]);
+	}
 }
 
 /* Counts the objects as idle; a chunk that has no others comes before the idle ones, given. */

@@ -41,7 +41,7 @@
  * each object (more with few cached_objects), which are kept until fini; for each configured CPU
  * 16 bytes times cached_objects, rounded up to lines. Idle objects are kept: up to cached_objects
  * for each CPU, and all others in the depot until weft_object_pool_trim gives those chunks back of
- * which no object is in use or in the list of another CPU.
+ * which no object is in use.
  *
  * Signal handlers may free, and may allocate where no chunk is needed (see reserve).
  */
@@ -141,10 +141,13 @@ WEFT_API void weft_object_pool_fini(weft_object_pool *pool);
 WEFT_API int weft_object_pool_reserve(weft_object_pool *pool, size_t objects);
 
 /*
- * Gives chunks back that are idle as a whole: empties the list of this CPU and the depot, and keeps
- * what is of other chunks. To empty the lists of other CPUs, call it there. While it runs, objects
- * are in its hands; when another thread is at it, it does nothing.
- * Threads: any. Progress: lock-free, but for the allocator of chunks; O(idle objects).
+ * Gives chunks back that are idle as a whole: empties the lists of all CPUs and the depot, and
+ * keeps what is of other chunks. While it runs, objects are in its hands, and a CPU whose list it
+ * is emptying does without; when another thread is at it, it does nothing. Where the system cannot
+ * restart the sequences of other CPUs (before Linux 5.10) it leaves their lists alone: to empty one
+ * of them, call it there.
+ * Threads: any. Progress: lock-free, but for the allocator of chunks; O(idle objects), and a system
+ * call (membarrier) for each CPU with idle objects in its list.
  * Returns how many bytes were given back.
  */
 WEFT_API size_t weft_object_pool_trim(weft_object_pool *pool);

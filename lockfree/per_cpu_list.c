@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "reclaim_urcu.h"
+
 int weft_per_cpu_list_init_(weft_per_cpu_list_ *list, size_t limit)
 {
 	size_t cpus = weft_per_cpu_count_();
@@ -37,11 +39,19 @@ size_t weft_per_cpu_list_size_(const weft_per_cpu_list_ *list)
 		const void *taken = area + list->restartable_bytes + at;
 
 		size += atomic_load_explicit(&((const weft_per_cpu_list_area_ *)restartable)->count,
-					     memory_order_relaxed);
+					     memory_order_relaxed) &
+			~WEFT_PER_CPU_LIST_STOPPED_;
 		size += atomic_load_explicit(&((const weft_per_cpu_list_taken_ *)taken)->count,
 					     memory_order_relaxed);
 	}
 	return size;
+}
+
+/* Whether the list is the caller's now; false when it is another thread's. */
+static bool take_area(weft_per_cpu_list_taken_ *area)
+{
+	/* L1 acquire, pairs with L2, L3: the list is as its last holder has left it. */
+	return atomic_exchange_explicit(&area->taken, 1, memory_order_acquire) == 0;
 }
 
 /* The area of this CPU, whose list is then the caller's; NULL when it is another thread's. */
@@ -51,8 +61,7 @@ static weft_per_cpu_list_taken_ *take(weft_per_cpu_list_ *list)
 				      list->areas.bytes - list->restartable_bytes};
 	weft_per_cpu_list_taken_ *area = weft_per_cpu_current_(&second, list->area_bytes);
 
-	/* L1 acquire, pairs with L2: the list is as its last holder has left it. */
-	return atomic_exchange_explicit(&area->taken, 1, memory_order_acquire) == 0 ? area : NULL;
+	return take_area(area) ? area : NULL;
 }
 
 static void leave(weft_per_cpu_list_taken_ *area)
@@ -100,4 +109,48 @@ void *weft_per_cpu_list_pop_taken_(weft_per_cpu_list_ *list)
 	}
 	leave(area);
 	return pointer;
+}
+
+/* relaxed: the barrier of the system orders what was done in the list before what is done now; and
+ * a sequence is one step for it, before or behind the mark. */
+static size_t drain_sequences(weft_per_cpu_list_area_ *area, size_t cpu, void **pointers)
+{
+	uint64_t count = atomic_load_explicit(&area->count, memory_order_relaxed);
+
+	if (count == 0)
+		return 0;
+	/* Again only when a sequence was just storing its count. */
+	do {
+		atomic_fetch_or_explicit(&area->count, WEFT_PER_CPU_LIST_STOPPED_,
+					 memory_order_relaxed);
+		if (!weft_urcu_restart_sequences_(cpu)) {
+			atomic_fetch_and_explicit(&area->count, ~WEFT_PER_CPU_LIST_STOPPED_,
+						  memory_order_relaxed);
+			return 0;
+		}
+		count = atomic_load_explicit(&area->count, memory_order_relaxed);
+	} while ((count & WEFT_PER_CPU_LIST_STOPPED_) == 0);
+	count -= WEFT_PER_CPU_LIST_STOPPED_;
+	memcpy(pointers, area + 1, (size_t)count * sizeof(*pointers));
+	/* L3 release, pairs with L1: the pointers have been read; the next sequence, which need not
+	 * acquire for that, writes over them. */
+	atomic_store_explicit(&area->count, 0, memory_order_release);
+	return (size_t)count;
+}
+
+size_t weft_per_cpu_list_drain_(weft_per_cpu_list_ *list, size_t cpu, void **pointers)
+{
+	char *first = (char *)list->areas.areas + cpu * list->area_bytes;
+	weft_per_cpu_list_taken_ *area = (void *)(first + list->restartable_bytes);
+	size_t drained = drain_sequences((void *)first, cpu, pointers);
+
+	if (!take_area(area))
+		return drained;
+
+	uint32_t count = atomic_load_explicit(&area->count, memory_order_relaxed);
+
+	memcpy(pointers + drained, pointers_of(area), count * sizeof(*pointers));
+	atomic_store_explicit(&area->count, 0, memory_order_relaxed);
+	leave(area);
+	return drained + count;
 }

@@ -13,9 +13,14 @@
  * for the moment of one push or pop; another one that comes meanwhile does not wait, but gets the
  * answer "full" or "empty", as it does from a list whose thread has been stopped for ever.
  *
+ * Any thread can empty the lists of another CPU. It marks the count of the first kind, so that
+ * sequences find the list both full and empty; has the system restart those that were under way
+ * there (membarrier); and if none of them has written over the mark meanwhile, the list is its own.
+ *
  *     operation                              threads  progress       sleeps  allocates
  *     weft_per_cpu_list_init_, _fini_        one      -              no      init
  *     weft_per_cpu_list_push_, _pop_         any      wait-free (*)  no      no
+ *     weft_per_cpu_list_drain_               one      lock-free      no      no
  *     weft_per_cpu_list_size_                any      wait-free      no      no
  *
  *     (*) a sequence restarts only when its thread was off the CPU or had a signal meanwhile.
@@ -40,10 +45,13 @@
 /* The most pointers of a list. */
 #define WEFT_PER_CPU_LIST_MAX_ 256
 
-/* The list of sequences; only they write it. The pointers follow. */
+/* The list of sequences; only they write it, but for the mark. The pointers follow. */
 typedef struct weft_per_cpu_list_area_ {
 	WEFT_ATOMIC(uint64_t) count;
 } weft_per_cpu_list_area_;
+
+/* The mark in a count: a number above every limit, and negative also when it is one less. */
+#define WEFT_PER_CPU_LIST_STOPPED_ ((uint64_t)3 << 62)
 
 /* The list of threads without. It is the thread's that has made `taken` 1. The pointers follow. */
 typedef struct weft_per_cpu_list_taken_ {
@@ -74,6 +82,14 @@ WEFT_API int weft_per_cpu_list_init_(weft_per_cpu_list_ *list, size_t limit);
 /* Frees them, whatever is in them. Zeroed ones are allowed. */
 WEFT_API void weft_per_cpu_list_fini_(weft_per_cpu_list_ *list);
 
+/*
+ * Takes all pointers out of the lists of one CPU, as far as no thread has taken the second one and
+ * the system has the barrier for the first one (Linux 5.10). There is room for twice the limit.
+ * Returns how many they are. Threads: one at a time. Makes a system call where there is something
+ * in the first list.
+ */
+WEFT_API size_t weft_per_cpu_list_drain_(weft_per_cpu_list_ *list, size_t cpu, void **pointers);
+
 /* How many pointers are in all lists: exact while nobody pushes or pops. */
 WEFT_API size_t weft_per_cpu_list_size_(const weft_per_cpu_list_ *list);
 
@@ -88,9 +104,6 @@ WEFT_END_DECLS
 /*
  * The sequences: find the area of the CPU as in per_cpu.h, load the count, move one pointer, store
  * the count. A push that is interrupted has written beyond the end, which nobody reads.
- *
- * They return 0; -EAGAIN when the list is full or empty; -ENOSYS where there are no sequences, or
- * no area for the CPU.
  */
 #if defined(__x86_64__)
 
@@ -102,56 +115,22 @@ WEFT_END_DECLS
 				     "imulq %[area_bytes], %%rax\n\t"                              \
 				     "cmpq %[bytes], %%rax\n\t"                                    \
 				     "jae %l[absent]\n\t"                                          \
-				     "addq %[areas], %%rax\n\t"
-
-WEFT_INLINE int weft_per_cpu_list_push_restartable_(weft_per_cpu_list_ *list, void *pointer)
-{
-again:
-	__asm__ goto(WEFT_PER_CPU_LIST_AREA_ "movq (%%rax), %%rcx\n\t"
-					     "cmpq %[limit], %%rcx\n\t"
-					     "jae %l[full]\n\t"
-					     "movq %[pointer], 8(%%rax, %%rcx, 8)\n\t"
-					     "incq %%rcx\n\t"
-					     "movq %%rcx, (%%rax)\n"
-					     "2:\n\t" WEFT_RESTARTABLE_ABORT_
-		     :
-		     : [rseq] "r"(__rseq_offset), [areas] "r"(list->areas.areas),
-		       [bytes] "r"(list->restartable_bytes), [limit] "r"(list->limit),
-		       [pointer] "r"(pointer), [area_bytes] "r"(list->area_bytes),
-		       [signature] "i"(RSEQ_SIG)
-		     : "cc", "memory", "rax", "rcx"
-		     : again, absent, full);
-	return 0;
-full:
-	return -EAGAIN;
-absent:
-	return -ENOSYS;
-}
-
-WEFT_INLINE int weft_per_cpu_list_pop_restartable_(weft_per_cpu_list_ *list, void **pointer)
-{
-	void *popped;
-
-again:
-	__asm__ goto(WEFT_PER_CPU_LIST_AREA_ "movq (%%rax), %%rcx\n\t"
-					     "subq $1, %%rcx\n\t"
-					     "jb %l[empty]\n\t"
-					     "movq 8(%%rax, %%rcx, 8), %[popped]\n\t"
-					     "movq %%rcx, (%%rax)\n"
-					     "2:\n\t" WEFT_RESTARTABLE_ABORT_
-		     : [popped] "=&r"(popped)
-		     : [rseq] "r"(__rseq_offset), [areas] "r"(list->areas.areas),
-		       [bytes] "r"(list->restartable_bytes), [area_bytes] "r"(list->area_bytes),
-		       [signature] "i"(RSEQ_SIG)
-		     : "cc", "memory", "rax", "rcx"
-		     : again, absent, empty);
-	*pointer = popped;
-	return 0;
-empty:
-	return -EAGAIN;
-absent:
-	return -ENOSYS;
-}
+				     "addq %[areas], %%rax\n\t"                                    \
+				     "movq (%%rax), %%rcx\n\t"
+#define WEFT_PER_CPU_LIST_PUSH_                                                                    \
+	WEFT_PER_CPU_LIST_AREA_ "cmpq %[limit], %%rcx\n\t"                                         \
+				"jae %l[refused]\n\t"                                              \
+				"movq %[pointer], 8(%%rax, %%rcx, 8)\n\t"                          \
+				"incq %%rcx\n\t"                                                   \
+				"movq %%rcx, (%%rax)\n"                                            \
+				"2:\n\t" WEFT_RESTARTABLE_ABORT_
+#define WEFT_PER_CPU_LIST_POP_                                                                     \
+	WEFT_PER_CPU_LIST_AREA_ "decq %%rcx\n\t"                                                   \
+				"js %l[refused]\n\t"                                               \
+				"movq 8(%%rax, %%rcx, 8), %[popped]\n\t"                           \
+				"movq %%rcx, (%%rax)\n"                                            \
+				"2:\n\t" WEFT_RESTARTABLE_ABORT_
+#define WEFT_PER_CPU_LIST_CHANGED_ "cc", "memory", "rax", "rcx"
 
 #else
 
@@ -168,26 +147,40 @@ absent:
 				     "b.hs %l[absent]\n\t"                                         \
 				     "add x9, %[areas], x9\n\t"                                    \
 				     "ldr x11, [x9]\n\t"
+#define WEFT_PER_CPU_LIST_PUSH_                                                                    \
+	WEFT_PER_CPU_LIST_AREA_ "cmp x11, %[limit]\n\t"                                            \
+				"b.hs %l[refused]\n\t"                                             \
+				"add x10, x9, x11, lsl #3\n\t"                                     \
+				"str %[pointer], [x10, #8]\n\t"                                    \
+				"add x11, x11, #1\n\t"                                             \
+				"str x11, [x9]\n"                                                  \
+				"2:\n\t" WEFT_RESTARTABLE_ABORT_
+#define WEFT_PER_CPU_LIST_POP_                                                                     \
+	WEFT_PER_CPU_LIST_AREA_ "subs x11, x11, #1\n\t"                                            \
+				"b.mi %l[refused]\n\t"                                             \
+				"add x10, x9, x11, lsl #3\n\t"                                     \
+				"ldr %[popped], [x10, #8]\n\t"                                     \
+				"str x11, [x9]\n"                                                  \
+				"2:\n\t" WEFT_RESTARTABLE_ABORT_
+#define WEFT_PER_CPU_LIST_CHANGED_ "cc", "memory", "x9", "x10", "x11"
 
+#endif
+
+/* They return 0; -EAGAIN when the list is full or empty, or stopped; -ENOSYS where there are no
+ * sequences, or no area for the CPU. */
 WEFT_INLINE int weft_per_cpu_list_push_restartable_(weft_per_cpu_list_ *list, void *pointer)
 {
 again:
-	__asm__ goto(WEFT_PER_CPU_LIST_AREA_ "cmp x11, %[limit]\n\t"
-					     "b.hs %l[full]\n\t"
-					     "add x10, x9, x11, lsl #3\n\t"
-					     "str %[pointer], [x10, #8]\n\t"
-					     "add x11, x11, #1\n\t"
-					     "str x11, [x9]\n"
-					     "2:\n\t" WEFT_RESTARTABLE_ABORT_
+	__asm__ goto(WEFT_PER_CPU_LIST_PUSH_
 		     :
 		     : [rseq] "r"(__rseq_offset), [areas] "r"(list->areas.areas),
 		       [bytes] "r"(list->restartable_bytes), [limit] "r"(list->limit),
 		       [pointer] "r"(pointer), [area_bytes] "r"(list->area_bytes),
 		       [signature] "i"(RSEQ_SIG)
-		     : "cc", "memory", "x9", "x10", "x11"
-		     : again, absent, full);
+		     : WEFT_PER_CPU_LIST_CHANGED_
+		     : again, absent, refused);
 	return 0;
-full:
+refused:
 	return -EAGAIN;
 absent:
 	return -ENOSYS;
@@ -198,26 +191,20 @@ WEFT_INLINE int weft_per_cpu_list_pop_restartable_(weft_per_cpu_list_ *list, voi
 	void *popped;
 
 again:
-	__asm__ goto(WEFT_PER_CPU_LIST_AREA_ "cbz x11, %l[empty]\n\t"
-					     "ldr %[popped], [x9, x11, lsl #3]\n\t"
-					     "sub x11, x11, #1\n\t"
-					     "str x11, [x9]\n"
-					     "2:\n\t" WEFT_RESTARTABLE_ABORT_
+	__asm__ goto(WEFT_PER_CPU_LIST_POP_
 		     : [popped] "=&r"(popped)
 		     : [rseq] "r"(__rseq_offset), [areas] "r"(list->areas.areas),
 		       [bytes] "r"(list->restartable_bytes), [area_bytes] "r"(list->area_bytes),
 		       [signature] "i"(RSEQ_SIG)
-		     : "cc", "memory", "x9", "x10", "x11"
-		     : again, absent, empty);
+		     : WEFT_PER_CPU_LIST_CHANGED_
+		     : again, absent, refused);
 	*pointer = popped;
 	return 0;
-empty:
+refused:
 	return -EAGAIN;
 absent:
 	return -ENOSYS;
 }
-
-#endif
 
 #endif
 

@@ -158,6 +158,17 @@ void weft_urcu_barrier_everywhere_(void)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0);
 }
 
+bool weft_urcu_restart_sequences_(size_t cpu)
+{
+	const int restart = MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ;
+
+	if (syscall(SYS_membarrier, restart, MEMBARRIER_CMD_FLAG_CPU, cpu) == 0)
+		return true;
+	/* The process has to say once that it wants this; a child, perhaps, for itself. */
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0) == 0 &&
+	       syscall(SYS_membarrier, restart, MEMBARRIER_CMD_FLAG_CPU, cpu) == 0;
+}
+
 void weft_urcu_wait_(void)
 {
 	if (forked)

@@ -59,4 +59,11 @@ void weft_urcu_wait_(void);
 /* The number of the calling thread, as in /proc/self/task. */
 int32_t weft_urcu_thread_number_(void);
 
+/*
+ * Restarts the restartable sequences of this process that are under way on that CPU, with a full
+ * barrier there and here. Not of liburcu, but a barrier of the system like the others. Returns
+ * false where there is no such thing.
+ */
+bool weft_urcu_restart_sequences_(size_t cpu);
+
 #endif

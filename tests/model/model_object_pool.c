@@ -130,7 +130,7 @@ static bool setup(const struct shape *shape)
 	return true;
 }
 
-/* Nothing is in use: all objects are idle, and when all lists are emptied all memory goes back. */
+/* Nothing is in use: all objects are idle, and one trim gives all memory back. */
 static void check_end(void)
 {
 	weft_object_pool_statistics found = weft_object_pool_stats(&test.pool);
@@ -139,8 +139,6 @@ static void check_end(void)
 	model_assert(found.objects == found.idle_cached + found.idle_shared);
 	model_assert(test.shape->max_objects == 0 || found.objects <= test.shape->max_objects);
 	model_run_on(0);
-	weft_object_pool_trim(&test.pool);
-	model_run_on(1);
 	weft_object_pool_trim(&test.pool);
 	found = weft_object_pool_stats(&test.pool);
 	model_assert(found.objects == 0 && found.chunks == 0);

@@ -65,3 +65,10 @@ int32_t weft_urcu_thread_number_(void)
 {
 	return 1;
 }
+
+/* There are none in the models. */
+bool weft_urcu_restart_sequences_(size_t cpu)
+{
+	(void)cpu;
+	return false;
+}

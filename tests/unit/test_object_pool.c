@@ -6,14 +6,18 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <weft/affinity/memory.h>
 #include <weft/lockfree/object_pool.h>
 
+#include "../../lockfree/reclaim_urcu.h"
 #include "../rseq_leave.h"
 #include "../seeded_random.h"
 
@@ -32,7 +36,7 @@ void __wrap_weft_contract_broken_(const char *where, const char *contract)
 	longjmp(after_contract, 1);
 }
 
-/* A trim empties the list of the CPU that it runs on: these tests stay on one. */
+/* What is in which list is counted: these tests stay on one CPU. */
 static int stay_on_one_cpu(void **state)
 {
 	cpu_set_t one;
@@ -485,6 +489,180 @@ static void does_without_a_list_that_is_taken(void **state)
 	fini(&pool);
 }
 
+/* Where a thread uses the pool. */
+typedef struct visit {
+	weft_object_pool *pool;
+	size_t cpu;
+	bool without_sequences;
+} visit;
+
+static void *leave_idle_objects(void *argument)
+{
+	const visit *self = argument;
+	void *objects[300];
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(self->cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) != 0 ||
+	    (self->without_sequences && !rseq_leave()))
+		return NULL;
+	for (size_t i = 0; i < 300; i++)
+		objects[i] = weft_object_pool_alloc(self->pool);
+	for (size_t i = 0; i < 300; i++)
+		weft_object_pool_free(self->pool, objects[i]);
+	return argument;
+}
+
+/* Uses the pool on each CPU that a thread may use, with sequences and without; returns how many. */
+static size_t visit_all_cpus(weft_object_pool *pool)
+{
+	size_t visited = 0;
+
+	for (size_t i = 0; i < 2 * (size_t)CPU_SETSIZE; i++) {
+		visit self = {pool, i / 2, i % 2 != 0};
+		pthread_t thread;
+		void *result;
+
+		if (i / 2 >= weft_per_cpu_count_())
+			break;
+		assert_int_equal(pthread_create(&thread, NULL, leave_idle_objects, &self), 0);
+		pthread_join(thread, &result);
+		visited += result != NULL && i % 2 == 0;
+	}
+	return visited;
+}
+
+/* Idle objects in the lists of CPUs on which nothing runs any more. */
+static void trim_empties_the_lists_of_all_cpus(void **state)
+{
+	weft_object_pool pool;
+
+	(void)state;
+	init(&pool, 64);
+	for (int again = 0; again < 3; again++) {
+		size_t visited = visit_all_cpus(&pool), bytes;
+
+		assert_true(visited >= 1);
+		assert_true(weft_object_pool_stats(&pool).idle_cached >= visited * 128);
+		bytes = weft_object_pool_stats(&pool).chunks * CHUNK_BYTES;
+		/* Where the system has no such barrier, lists of other CPUs stay as they are. */
+		if (!weft_urcu_restart_sequences_(0) && weft_per_cpu_is_restartable_())
+			break;
+		assert_int_equal(weft_object_pool_trim(&pool), bytes);
+		assert_int_equal(weft_object_pool_stats(&pool).objects, 0);
+		assert_int_equal(weft_object_pool_stats(&pool).idle_cached, 0);
+	}
+	fini(&pool);
+}
+
+/* Stops all lists of sequences as a trim does, or lets them go on. */
+static void stop_or_go_on(const weft_per_cpu_list_ *lists)
+{
+	for (size_t at = 0; at < lists->restartable_bytes; at += lists->area_bytes) {
+		void *area = (char *)lists->areas.areas + at;
+
+		atomic_fetch_xor_explicit(&((weft_per_cpu_list_area_ *)area)->count,
+					  WEFT_PER_CPU_LIST_STOPPED_, memory_order_relaxed);
+	}
+}
+
+/* A list that a trim has stopped, with something in it or not: the CPU's threads do without, and
+ * its objects are not lost. */
+static void does_without_a_list_that_is_stopped(void **state)
+{
+	bool are_sequences = WEFT_PER_CPU_LIST_RESTARTABLE_ && weft_per_cpu_is_restartable_();
+
+	(void)state;
+	for (size_t used = 0; used < 2; used++) {
+		weft_object_pool pool;
+		void *objects[200];
+		size_t cached;
+
+		init(&pool, 64);
+		for (size_t i = 0; i < used; i++)
+			weft_object_pool_free(&pool, weft_object_pool_alloc(&pool));
+		cached = weft_object_pool_stats(&pool).idle_cached;
+		stop_or_go_on(&pool.lists_);
+		for (size_t i = 0; i < 200; i++)
+			objects[i] = weft_object_pool_alloc(&pool);
+		for (size_t i = 0; i < 200; i++)
+			weft_object_pool_free(&pool, objects[i]);
+		if (are_sequences)
+			assert_int_equal(weft_object_pool_stats(&pool).idle_cached, cached);
+		stop_or_go_on(&pool.lists_);
+		assert_int_equal(weft_object_pool_trim(&pool), CHUNK_BYTES);
+		assert_int_equal(weft_object_pool_stats(&pool).objects, 0);
+		fini(&pool);
+	}
+}
+
+/* Chunks straight from the system. */
+static void *map_chunk(void *context, size_t bytes, size_t alignment)
+{
+	size_t more = bytes + alignment;
+	char *mapped = mmap(NULL, more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
+
+	(void)context;
+	if (mapped == MAP_FAILED)
+		return NULL;
+	before = (size_t)(-(uintptr_t)mapped & (alignment - 1));
+	if (before > 0)
+		munmap(mapped, before);
+	munmap(mapped + before + bytes, more - before - bytes);
+	return mapped + before;
+}
+
+static void unmap_chunk(void *context, void *chunk, size_t bytes, size_t alignment)
+{
+	(void)context, (void)alignment;
+	munmap(chunk, bytes);
+}
+
+static size_t resident_bytes(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	unsigned long all, resident;
+
+	assert_non_null(statm);
+	assert_int_equal(fscanf(statm, "%lu %lu", &all, &resident), 2);
+	fclose(statm);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* 32 MiB of objects come and go: the process is as small as it was. */
+static void memory_goes_back_to_the_system(void **state)
+{
+	const weft_object_pool_options options = {
+		.object_size = 1024, .chunk_alloc = map_chunk, .chunk_free = unmap_chunk};
+	enum {
+		OBJECTS = 32768
+	};
+	void **objects = calloc(OBJECTS, sizeof(*objects));
+	weft_object_pool pool;
+	size_t before, most;
+
+	(void)state;
+	assert_non_null(objects);
+	memset(objects, 1, OBJECTS * sizeof(*objects));
+	assert_int_equal(weft_object_pool_init(&pool, &options), 0);
+	before = resident_bytes();
+	for (size_t i = 0; i < OBJECTS; i++) {
+		objects[i] = weft_object_pool_alloc(&pool);
+		assert_non_null(objects[i]);
+		memset(objects[i], 1, 1024);
+	}
+	most = resident_bytes();
+	assert_true(most - before >= (size_t)OBJECTS * 1024);
+	for (size_t i = 0; i < OBJECTS; i++)
+		weft_object_pool_free(&pool, objects[i]);
+	assert_true(weft_object_pool_trim(&pool) >= (size_t)OBJECTS * 1024);
+	assert_true(most - resident_bytes() >= (size_t)OBJECTS * 1024);
+	fini(&pool);
+	free(objects);
+}
+
 #ifndef NDEBUG
 static void contract_of_fini(void **state)
 {
@@ -552,6 +730,9 @@ int main(void)
 		cmocka_unit_test(trim_keeps_what_is_in_use),
 		cmocka_unit_test(one_thread_may_lack_sequences),
 		cmocka_unit_test(does_without_a_list_that_is_taken),
+		cmocka_unit_test(trim_empties_the_lists_of_all_cpus),
+		cmocka_unit_test(does_without_a_list_that_is_stopped),
+		cmocka_unit_test(memory_goes_back_to_the_system),
 #ifndef NDEBUG
 		cmocka_unit_test(contract_of_fini),
 #endif
