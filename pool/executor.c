@@ -69,7 +69,7 @@ static int begin_submission(weft_pool *pool, weft_task *task, uint32_t *was)
 
 		if (state != WEFT_TASK_IDLE_ && state < WEFT_TASK_DONE_)
 			return -EBUSY;
-		/* T5 acquire, pairs with worker:T2: of a task that is submitted again, what it did,
+		/* T5 acquire, pairs with task:T2: of a task that is submitted again, what it did,
 		 * for other submitters, too. Sending publishes the task. */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&task->state_, was, WEFT_TASK_QUEUED_, memory_order_acquire, memory_order_relaxed));

@@ -3,13 +3,12 @@
 
 #include <stdlib.h>
 
-#include <weft/affinity/memory.h>
-#include <weft/lockfree/object_pool.h>
-
 #include "worker.h"
 
 /*
- * Who frees a future. Its callers, and each callback that is to be called, are owners and counted.
+ * Who frees a future. Its callers, and each callback that is to be called, are owners and counted;
+ * and so is, once there are callbacks, whoever ends it, for a thread that comes a little late may
+ * call them all.
  * The pool is not: until its end a future is the pool's, too, and the last owner, who leaves before
  * that, says so in the state; whoever ends it then frees it. A future that was canceled may still
  * be in a queue, and is the pool's until a worker comes upon it there (HELD).
@@ -39,94 +38,11 @@ enum {
 	MAGIC_RELEASED = 0x64656164,
 };
 
-static weft_object_pool memory;
-
-static void *chunk_alloc(void *context, size_t bytes, size_t alignment)
-{
-	(void)context;
-	return weft_memory_alloc(bytes, alignment, WEFT_MEMORY_ANY);
-}
-
-static void chunk_free(void *context, void *chunk, size_t bytes, size_t alignment)
-{
-	(void)context;
-	weft_memory_free(chunk, bytes, alignment);
-}
-
-/* Whether the memory is prepared; the word on which those sleep that come meanwhile. */
-enum {
-	NOT_PREPARED,
-	IN_PREPARATION,
-	PREPARED,
-};
-
-int weft_task_memory_prepare_(void)
-{
-	static const weft_object_pool_options options = {
-		.object_size = WEFT_TASK_BYTES_,
-		.alignment = WEFT_TASK_BYTES_,
-		.chunk_alloc = chunk_alloc,
-		.chunk_free = chunk_free,
-	};
-	static WEFT_ATOMIC(uint32_t) stage;
-	uint32_t found;
-	int error;
-
-	do {
-		found = NOT_PREPARED;
-		/* M1 acquire, pairs with M2: the memory that another thread has prepared. */
-		if (atomic_compare_exchange_strong_explicit(&stage, &found, IN_PREPARATION,
-							    memory_order_acquire,
-							    memory_order_acquire)) {
-			error = weft_object_pool_init(&memory, &options);
-			/* M2 release, pairs with M1: the memory. */
-			atomic_store_explicit(&stage, error == 0 ? PREPARED : NOT_PREPARED,
-					      memory_order_release);
-			weft_park_wake(&stage, WEFT_PARK_ALL);
-			return error;
-		}
-		if (found == IN_PREPARATION)
-			weft_park_while(&stage, IN_PREPARATION, 0, WEFT_FOREVER);
-	} while (found != PREPARED);
-	return 0;
-}
-
-size_t weft_future_trim(void)
-{
-	return weft_object_pool_trim(&memory);
-}
-
-void *weft_task_alloc_(void)
-{
-	return weft_object_pool_alloc(&memory);
-}
-
-void weft_task_free_(void *task)
-{
-	weft_object_pool_free(&memory, task);
-}
-
-#ifdef NDEBUG
 static void give_back(weft_future *future)
 {
-	weft_object_pool_free(&memory, future);
-}
-#else
-/* A debug build keeps the latest released futures for a while, so that releasing one of them again
- * is seen and not taken for the release of its successor in the same memory. */
-static void give_back(weft_future *future)
-{
-	static WEFT_ATOMIC(weft_future *) released[256];
-	static WEFT_ATOMIC(uint32_t) next;
-	/* relaxed: any slot will do; R1 hands the memory on. */
-	uint32_t slot = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % 256;
-
 	future->magic = MAGIC_RELEASED;
-	/* R1 acq_rel, pairs with R1: whoever frees it does so after all that used it. */
-	future = atomic_exchange_explicit(&released[slot], future, memory_order_acq_rel);
-	weft_object_pool_free(&memory, future);
+	weft_task_retire_(future);
 }
-#endif
 
 /* Whether the pool has no more to do with a future in this state. */
 static bool is_let_go(uint32_t state)
@@ -151,9 +67,9 @@ static void drop_share(weft_future *future)
 		return;
 	/* relaxed: for the contract only. */
 	atomic_store_explicit(&future->task.owners_, 0, memory_order_relaxed);
-	/* D1 acquire, pairs with D2, worker:T2, worker:T4: the pool's last look was before. */
+	/* D1 acquire, pairs with D2, task:T2, task:T4: the pool's last look was before. */
 	if (is_let_go(atomic_load_explicit(state, memory_order_acquire)) ||
-	    /* D3 acq_rel, pairs with D2, D3, worker:T2: as D1, or all that was done with the future
+	    /* D3 acq_rel, pairs with D2, D3, task:T2: as D1, or all that was done with the future
 	     * is before the pool frees it. */
 	    is_let_go(atomic_fetch_or_explicit(state, WEFT_TASK_DISOWNED_, memory_order_acq_rel)))
 		give_back(future);
@@ -265,10 +181,12 @@ static void call_back(weft_future *future)
 /* The future, which was in this state before, has ended. */
 static void follow_up(weft_future *future, uint32_t state)
 {
-	if ((state & WEFT_TASK_CALLS_BACK_) != 0)
+	if ((state & WEFT_TASK_CALLS_BACK_) != 0) {
 		call_back(future);
-	else if ((state & WEFT_TASK_DISOWNED_) != 0)
+		drop_share(future);
+	} else if ((state & WEFT_TASK_DISOWNED_) != 0) {
 		give_back(future);
+	}
 }
 
 void weft_future_run_(weft_task *task, bool canceled)
@@ -335,6 +253,7 @@ bool weft_future_cancel(weft_future *future)
 int weft_future_on_done(weft_future *future, weft_future_callback function, void *argument)
 {
 	callback *entry;
+	uint32_t state;
 
 	if (future == NULL || function == NULL)
 		return -EINVAL;
@@ -355,12 +274,17 @@ int weft_future_on_done(weft_future *future, weft_future_callback function, void
 	} while (!atomic_compare_exchange_weak_explicit(&future->callbacks, &entry->next, entry,
 							memory_order_release,
 							memory_order_relaxed));
-	/* K3 acq_rel, pairs with worker:T2, worker:T4: either who ends it calls back, or it has
-	 * ended, and the value is visible. */
-	if ((atomic_fetch_or_explicit(&future->task.state_, WEFT_TASK_CALLS_BACK_,
-				      memory_order_acq_rel) &
-	     WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
+	/* For who ends it. */
+	weft_future_retain(future);
+	/* K3 acq_rel, pairs with task:T2, task:T4: either who ends it calls back, or it has ended,
+	 * and the value is visible. */
+	state = atomic_fetch_or_explicit(&future->task.state_, WEFT_TASK_CALLS_BACK_,
+					 memory_order_acq_rel);
+	if ((state & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_)
 		call_back(future);
+	else if ((state & WEFT_TASK_CALLS_BACK_) == 0)
+		return 0;
+	drop_share(future);
 	return 0;
 }
 

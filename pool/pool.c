@@ -280,6 +280,7 @@ int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
 	if (made == NULL)
 		return -ENOMEM;
 	memset((void *)made, 0, sizeof(*made));
+	made->generation = weft_pool_generation_;
 	error = prepare_pool(made, &all);
 	if (error == 0)
 		error = start_workers(made);
@@ -289,6 +290,12 @@ int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
 	}
 	*pool = made;
 	return 0;
+}
+
+/* Whether it is the pool of the process that this one was forked from: it has no workers here. */
+static bool is_left_behind(const weft_pool *pool)
+{
+	return pool->generation != weft_pool_generation_;
 }
 
 int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadline)
@@ -307,6 +314,8 @@ int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadlin
 	       !atomic_compare_exchange_weak_explicit(&pool->phase, &phase, target,
 						      memory_order_release, memory_order_relaxed))
 		;
+	if (is_left_behind(pool))
+		return 0;
 	weft_worker_wake_all_(pool);
 	/* A4 acquire, pairs with worker:A3: all that the workers did. */
 	while ((alive = atomic_load_explicit(&pool->alive, memory_order_acquire)) != 0)
@@ -324,7 +333,8 @@ int weft_pool_destroy(weft_pool *pool)
 	error = weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_FOREVER);
 	if (error != 0)
 		return error;
-	join_workers(pool, pool->workers);
+	if (!is_left_behind(pool))
+		join_workers(pool, pool->workers);
 	free_pool(pool);
 	return 0;
 }

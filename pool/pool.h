@@ -18,6 +18,13 @@
  *
  * A task that waits is suspended, and its worker runs others; see executor.h.
  *
+ * In the child of a fork the workers are not there. A pool from before can be shut down there,
+ * which ends nothing and returns at once, and destroyed, and others be created; tasks and futures
+ * that had not ended never do, and must not be waited for. In a child that a task has made, the
+ * pool of that task cannot be destroyed (-EDEADLK).
+ *
+ * A worker whose CPU is taken away is moved by the system, and goes on where it is.
+ *
  * When not to use it: for work that blocks in the kernel for long (it holds a worker; give it
  * threads of its own), or for a single background thread.
  *

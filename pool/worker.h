@@ -109,7 +109,8 @@ struct weft_pool {
 	size_t stack_bytes;
 	weft_idle idle;
 	bool unpinned;
-	bool shares_cpus; /* workers do, that are there at the beginning */
+	uint32_t generation; /* that it was created in */
+	bool shares_cpus;    /* workers do, that are there at the beginning */
 	weft_full full;
 	uint64_t full_wait_ns;
 	int (*worker_begins)(void *context, unsigned worker);
@@ -231,12 +232,17 @@ uint32_t weft_worker_end_held_(weft_task *task);
 /* Whether the task has ended; what it did is then visible. */
 bool weft_worker_ended_(const weft_task *task);
 
-/* future.c: memory for what is submitted and stands around a task, of WEFT_TASK_BYTES_; NULL when
- * there is none. Prepared once by weft_pool_create, for all pools; returns 0 or -ENOMEM. */
+/* Forks that lead to this process: a pool of another generation has no workers here. */
+extern uint32_t weft_pool_generation_ __attribute__((visibility("hidden")));
+
+/* task_memory.c: memory for what is submitted and stands around a task, of WEFT_TASK_BYTES_; NULL
+ * when there is none. Prepared once by weft_pool_create, for all pools; returns 0 or -ENOMEM. */
 #define WEFT_TASK_BYTES_ 64
 int weft_task_memory_prepare_(void);
 void *weft_task_alloc_(void);
 void weft_task_free_(void *memory);
+/* Frees what has been a future. */
+void weft_task_retire_(void *memory);
 
 /* executor.c and future.c: run the thing around the task on this worker, or end it unrun. The task
  * may be gone on return. */
