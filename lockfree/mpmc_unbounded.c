@@ -63,6 +63,8 @@
 /* The last look is after 127 pauses, which are some microseconds. */
 #define PATIENCE 7
 
+#define SETTLED_AT_ONCE 32
+
 #define SPARES (sizeof(((weft_mpmc_unbounded *)NULL)->spares_) / sizeof(void *))
 
 typedef weft_mpmc_unbounded_segment_ segment;
@@ -145,23 +147,33 @@ static void segment_put(weft_mpmc_unbounded *queue, segment *self)
 	free(self);
 }
 
+/* Whether both sides are done with these slots. Looks at all of them: as they nearly always are, a
+ * branch for each would cost more. */
+static bool are_settled(const WEFT_ATOMIC(uint8_t) * states, const WEFT_ATOMIC(uint8_t) * fates,
+			size_t count)
+{
+	uint8_t both = WEFT_MPMC_UNBOUNDED_LEFT_ & WEFT_MPMC_UNBOUNDED_TAKEN_;
+
+	for (size_t i = 0; i < count; i++) {
+		/* R1 acquire, pairs with P3: the producer is done with the slot. */
+		both &= atomic_load_explicit(&states[i], memory_order_acquire);
+		/* R2 acquire, pairs with C2, K1: the consumer is done with it, too. */
+		both &= atomic_load_explicit(&fates[i], memory_order_acquire);
+	}
+	return both != 0;
+}
+
 /* Whether nobody uses this retired segment any more. */
 static bool segment_is_free(const weft_mpmc_unbounded *queue, segment *self)
 {
-	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(self);
-	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, self);
+	while (self->settled < queue->slots_) {
+		uint32_t rest = queue->slots_ - self->settled;
+		uint32_t count = rest < SETTLED_AT_ONCE ? rest : SETTLED_AT_ONCE;
 
-	for (; self->settled < queue->slots_; self->settled++) {
-		size_t index = self->settled;
-
-		/* R1 acquire, pairs with P3: the producer is done with the slot. */
-		if (atomic_load_explicit(&states[index], memory_order_acquire) !=
-		    WEFT_MPMC_UNBOUNDED_LEFT_)
+		if (!are_settled(weft_mpmc_unbounded_states_(self) + self->settled,
+				 weft_mpmc_unbounded_fates_(queue, self) + self->settled, count))
 			return false;
-		/* R2 acquire, pairs with C2, K1: the consumer is done with it, too. */
-		if (atomic_load_explicit(&fates[index], memory_order_acquire) <
-		    WEFT_MPMC_UNBOUNDED_TAKEN_)
-			return false;
+		self->settled += count;
 	}
 	/* R3 acquire, pairs with U2: those that had pins are done with the segment. */
 	return atomic_load_explicit(&self->pins, memory_order_acquire) == 0;
@@ -377,7 +389,7 @@ int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count, uint64
 		    !atomic_compare_exchange_weak_explicit(&queue->tail_, &tail, next,
 							   memory_order_acquire,
 							   memory_order_relaxed)) {
-			weft_cpu_yield_line_();
+			weft_mpmc_unbounded_stand_back_();
 			continue;
 		}
 		*claim = tail;
@@ -510,7 +522,7 @@ static bool catch_breath(weft_mpmc_unbounded *queue)
 		atomic_store_explicit(&queue->head_found_, 0, memory_order_relaxed);
 	if (found <= 1 || found > WEFT_AT_THE_HEELS_)
 		return false;
-	weft_cpu_yield_line_();
+	weft_mpmc_unbounded_stand_back_();
 	return true;
 }
 
@@ -591,7 +603,7 @@ int weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count, uint64_t
 							  memory_order_relaxed))
 			claimed = look_pinned(queue, head + HEAD_PIN, count, claim);
 		else
-			weft_cpu_yield_line_();
+			weft_mpmc_unbounded_stand_back_();
 		if (claimed != 0)
 			return claimed;
 	}

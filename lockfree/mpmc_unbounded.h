@@ -191,6 +191,18 @@ WEFT_INLINE uint32_t weft_mpmc_unbounded_run_(uint64_t word)
 	return (uint32_t)(word >> 10) & 63;
 }
 
+#define WEFT_MPMC_UNBOUNDED_PAUSES_ 160
+
+/*
+ * As weft_cpu_yield_line_, for longer: an exchange of a word takes no look at a slot first, so that
+ * fewer are lost, and the other thread has to be alone for more elements to make up for it.
+ */
+static __attribute__((cold, noinline, unused)) void weft_mpmc_unbounded_stand_back_(void)
+{
+	for (int i = 0; i < WEFT_MPMC_UNBOUNDED_PAUSES_; i++)
+		weft_cpu_relax();
+}
+
 WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64_t word)
 {
 	return (weft_mpmc_unbounded_segment_ *)(uintptr_t)(word >> 26 << 10);
@@ -200,7 +212,8 @@ WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64
 #define WEFT_MPMC_UNBOUNDED_FILLED_ 1
 #define WEFT_MPMC_UNBOUNDED_LEFT_   2 /* its producer does not touch it any more */
 
-/* The fates of slots: 0 or one of these, of which the last two are for ever. */
+/* The fates of slots: 0 or one of these, of which the last two, which share a bit with
+ * WEFT_MPMC_UNBOUNDED_LEFT_, are for ever. */
 #define WEFT_MPMC_UNBOUNDED_KEPT_    1
 #define WEFT_MPMC_UNBOUNDED_TAKEN_   2
 #define WEFT_MPMC_UNBOUNDED_SKIPPED_ 3
@@ -324,7 +337,7 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 				    &queue->tail_, &tail, tail + count, memory_order_acquire,
 				    memory_order_relaxed)))
 				break;
-			weft_cpu_yield_line_();
+			weft_mpmc_unbounded_stand_back_();
 			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
 		}
 		pushed = weft_mpmc_unbounded_fill_(queue, tail, elements, slots, element_size);
@@ -358,7 +371,7 @@ WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *
 			claimed = (int)count;
 			break;
 		}
-		weft_cpu_yield_line_();
+		weft_mpmc_unbounded_stand_back_();
 		head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
 	}
 	weft_mpmc_unbounded_take_(queue, head, elements, (size_t)claimed, element_size);
