@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -409,6 +410,41 @@ static void out_of_memory(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* Recursion to where no stack reaches: a guard page ends the process. */
+WEFT_FORKABLE_1(long, endless, long);
+
+static long endless(weft_fork at, long depth)
+{
+	long value;
+
+	if (depth == 1000000000)
+		return 0;
+	endless_fork(&at, 1000000000);
+	value = endless(at, depth + 1);
+	return endless_join(&at) + value;
+}
+
+static void stack_has_a_guard(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		const struct rlimit none = {0, 0};
+		long value;
+
+		setrlimit(RLIMIT_CORE, &none);
+		signal(SIGSEGV, SIG_DFL);
+		endless_run(pool_of(2, 0), &value, 0);
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSEGV);
+}
+
 #ifndef NDEBUG
 
 /* Whether a process of its own, which does this, aborts and says that. */
@@ -523,6 +559,7 @@ int main(void)
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
 		cmocka_unit_test(out_of_memory),
+		cmocka_unit_test(stack_has_a_guard),
 #ifndef NDEBUG
 		cmocka_unit_test(mistakes_are_noticed),
 #endif
