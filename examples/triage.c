@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Urgent things first: a producer hands out jobs of three urgencies through weft_priority_queue,
- * whose only consumer gets them in a strict order. Then the same jobs with one deadline each, of
- * which several workers take nearly the earliest: weft_multiqueue. Closing a queue ends the workers
- * when all is done.
+ * whose only consumer gets them in a strict order, and whose memory is on a NUMA node of choice.
+ * Then the same jobs with one deadline each, of which several workers take nearly the earliest:
+ * weft_multiqueue. Closing a queue ends the workers when all is done.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include <weft/affinity/memory.h>
 #include <weft/lockfree/multiqueue.h>
 #include <weft/lockfree/priority_queue.h>
 
@@ -31,12 +32,16 @@ typedef struct job {
 
 static void strictly(job *jobs)
 {
+	/* On node 0, as if its consumer were there: see placement.c. */
+	size_t bytes = weft_priority_queue_memory_size(JOBS, URGENCIES);
+	void *memory = weft_memory_alloc(bytes, WEFT_CACHE_LINE, 0);
 	weft_priority_queue queue;
 	unsigned done[URGENCIES] = {0}, urgency, last = NOW;
 	void *next;
 	int error;
 
-	must(weft_priority_queue_init(&queue, JOBS, URGENCIES), "weft_priority_queue_init");
+	must(weft_priority_queue_init_in(&queue, memory, bytes, JOBS, URGENCIES),
+	     "weft_priority_queue_init_in");
 	for (unsigned i = 0; i < JOBS; i++)
 		must(weft_priority_queue_push(&queue, i % URGENCIES, &jobs[i]), "push");
 	weft_priority_queue_close(&queue);
@@ -49,6 +54,7 @@ static void strictly(job *jobs)
 	printf("now: %u, today: %u, some day: %u, then %s\n", done[NOW], done[TODAY],
 	       done[SOME_DAY], error == -EPIPE ? "closed" : "?");
 	weft_priority_queue_fini(&queue);
+	weft_memory_free(memory, bytes, WEFT_CACHE_LINE);
 }
 
 typedef struct worker {

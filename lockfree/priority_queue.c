@@ -44,24 +44,38 @@ static size_t word_bytes(unsigned levels)
 	return whole_lines(word_count(levels) * sizeof(uint64_t));
 }
 
-size_t weft_priority_queue_memory_size(size_t capacity, unsigned levels)
+static size_t slot_size(size_t element_size)
 {
-	if (levels == 0 || levels > WEFT_PRIORITY_QUEUE_LEVELS_MAX || capacity == 0 ||
-	    capacity > WEFT_RING_CAPACITY_MAX_)
-		return 0;
-	return level_bytes(levels) + word_bytes(levels) +
-	       whole_lines((capacity + levels) * sizeof(weft_priority_node_));
+	return (element_size + 7) / 8 * 8;
 }
 
-/* The first nodes begin the levels, the others are free. */
-static void start(weft_priority_queue *queue, void *memory, size_t capacity, unsigned levels)
+static size_t node_bytes(size_t capacity, unsigned levels)
 {
-	unsigned char *bytes = memory;
+	return whole_lines((capacity + levels) * sizeof(weft_priority_node_));
+}
+
+size_t weft_priority_queue_memory_size_(size_t capacity, size_t element_size, unsigned levels)
+{
+	if (levels == 0 || levels > WEFT_PRIORITY_QUEUE_LEVELS_MAX || capacity == 0 ||
+	    capacity > WEFT_RING_CAPACITY_MAX_ || element_size == 0 ||
+	    element_size > WEFT_PRIORITY_QUEUE_ELEMENT_MAX)
+		return 0;
+	return level_bytes(levels) + word_bytes(levels) + node_bytes(capacity, levels) +
+	       whole_lines(capacity * slot_size(element_size));
+}
+
+/* The first nodes begin the levels, the others are free, each with a slot. */
+static void start(weft_priority_queue *queue, void *memory, size_t capacity, size_t element_size,
+		  unsigned levels)
+{
+	unsigned char *bytes = memory, *words = bytes + level_bytes(levels);
+	unsigned char *nodes = words + word_bytes(levels);
 
 	queue->levels_ = memory;
-	queue->words_ = (WEFT_ATOMIC(uint64_t) *)(void *)(bytes + level_bytes(levels));
-	queue->nodes_ =
-		(weft_priority_node_ *)(void *)(bytes + level_bytes(levels) + word_bytes(levels));
+	queue->words_ = (WEFT_ATOMIC(uint64_t) *)(void *)words;
+	queue->nodes_ = (weft_priority_node_ *)(void *)nodes;
+	queue->slots_ = nodes + node_bytes(capacity, levels);
+	queue->element_size_ = element_size;
 	queue->level_count_ = levels;
 	queue->capacity_ = (uint32_t)capacity;
 	/* relaxed: the queue is not shared yet. */
@@ -75,14 +89,16 @@ static void start(weft_priority_queue *queue, void *memory, size_t capacity, uns
 
 		atomic_store_explicit(&node->next_, i == 0 ? NONE : levels + i - 1,
 				      memory_order_relaxed);
+		atomic_store_explicit(&node->slot_, i, memory_order_relaxed);
 		atomic_store_explicit(&node->depth_, i + 1, memory_order_relaxed);
 	}
 	atomic_store_explicit(&queue->free_, levels + queue->capacity_ - 1, memory_order_relaxed);
 }
 
-int weft_priority_queue_init(weft_priority_queue *queue, size_t capacity, unsigned levels)
+int weft_priority_queue_init_(weft_priority_queue *queue, size_t capacity, size_t element_size,
+			      unsigned levels)
 {
-	size_t one = 1, bytes = weft_priority_queue_memory_size(capacity, levels);
+	size_t one = 1, bytes = weft_priority_queue_memory_size_(capacity, element_size, levels);
 
 	memset((void *)queue, 0, sizeof(*queue));
 	if (bytes == 0)
@@ -91,14 +107,14 @@ int weft_priority_queue_init(weft_priority_queue *queue, size_t capacity, unsign
 	int error = weft_ring_memory_create_(&queue->owned_, &one, bytes);
 
 	if (error == 0)
-		start(queue, queue->owned_, capacity, levels);
+		start(queue, queue->owned_, capacity, element_size, levels);
 	return error;
 }
 
-int weft_priority_queue_init_in(weft_priority_queue *queue, void *memory, size_t bytes,
-				size_t capacity, unsigned levels)
+int weft_priority_queue_init_in_(weft_priority_queue *queue, void *memory, size_t bytes,
+				 size_t capacity, size_t element_size, unsigned levels)
 {
-	size_t one = 1, needed = weft_priority_queue_memory_size(capacity, levels);
+	size_t one = 1, needed = weft_priority_queue_memory_size_(capacity, element_size, levels);
 
 	memset((void *)queue, 0, sizeof(*queue));
 	if (needed == 0)
@@ -107,7 +123,7 @@ int weft_priority_queue_init_in(weft_priority_queue *queue, void *memory, size_t
 	int error = weft_ring_memory_adopt_(memory, bytes, &one, needed);
 
 	if (error == 0)
-		start(queue, memory, capacity, levels);
+		start(queue, memory, capacity, element_size, levels);
 	return error;
 }
 
@@ -123,27 +139,31 @@ static uint64_t free_after(uint64_t replaced, uint32_t node)
 	return ((replaced >> FREE_SHIFT) + 1) << FREE_SHIFT | (replaced & CLOSED) | node;
 }
 
-/* Takes a free node: 0, -EAGAIN or -EPIPE. */
-static int take_node(weft_priority_queue *queue, uint32_t *taken)
+/* Takes up to `count` free nodes, which stay linked: 0, -EAGAIN or -EPIPE. */
+static int take_nodes(weft_priority_queue *queue, size_t count, uint32_t *taken, size_t *length)
 {
 	for (;;) {
-		/* F1 acquire, pairs with F3, F5: the node's link, and its last user is done with
-		 * it; or what was done before closing. */
-		uint64_t first = atomic_load_explicit(&queue->free_, memory_order_acquire);
+		/* F1 acquire, pairs with F3, F5: the nodes' links, and their last users are done
+		 * with them; or what was done before closing. */
+		uint64_t first = atomic_load_explicit(&queue->free_, memory_order_acquire), next;
+		size_t found = 1;
 
 		if ((first & CLOSED) != 0)
 			return -EPIPE;
 		if ((uint32_t)first == NONE)
 			return -EAGAIN;
-		/* relaxed: the link may be of another use by now; then the exchange fails, which
+		/* relaxed: the links may be of another use by now; then the exchange fails, which
 		 * itself only counts. */
-		uint64_t next = atomic_load_explicit(&queue->nodes_[(uint32_t)first].next_,
-						     memory_order_relaxed);
-
+		next = atomic_load_explicit(&queue->nodes_[(uint32_t)first].next_,
+					    memory_order_relaxed);
+		for (; found < count && (uint32_t)next != NONE; found++)
+			next = atomic_load_explicit(&queue->nodes_[(uint32_t)next].next_,
+						    memory_order_relaxed);
 		if (atomic_compare_exchange_weak_explicit(
 			    &queue->free_, &first, free_after(first, (uint32_t)next),
 			    memory_order_relaxed, memory_order_relaxed)) {
 			*taken = (uint32_t)first;
+			*length = found;
 			return 0;
 		}
 	}
@@ -159,28 +179,50 @@ static uint32_t depth_of(const weft_priority_queue *queue, uint64_t first)
 					      memory_order_relaxed);
 }
 
-static void give_node(weft_priority_queue *queue, uint32_t node)
+/* relaxed: the node is ours, and was published with the one that led to it. */
+static uint32_t node_after(const weft_priority_queue *queue, uint32_t node)
 {
-	weft_priority_node_ *given = &queue->nodes_[node];
-	/* relaxed: the node is ours until F3. */
-	uint64_t old = atomic_load_explicit(&given->next_, memory_order_relaxed), first;
+	return (uint32_t)atomic_load_explicit(&queue->nodes_[node].next_, memory_order_relaxed);
+}
+
+/* Gives back `count` nodes that are linked. */
+static void give_nodes(weft_priority_queue *queue, uint32_t node, size_t count)
+{
+	uint32_t last = node;
+
+	for (size_t i = 1; i < count; i++)
+		last = node_after(queue, last);
+	/* relaxed: the nodes are ours until F3. */
+	uint64_t old = atomic_load_explicit(&queue->nodes_[last].next_, memory_order_relaxed);
+	uint64_t first;
 
 	do {
+		uint32_t given = node, depth;
+
 		/* F2 acquire, pairs with F3: the depth of the first. */
 		first = atomic_load_explicit(&queue->free_, memory_order_acquire);
-		atomic_store_explicit(&given->depth_, depth_of(queue, first) + 1,
-				      memory_order_relaxed);
+		depth = depth_of(queue, first) + (uint32_t)count;
+		for (size_t i = 0; i < count; i++) {
+			atomic_store_explicit(&queue->nodes_[given].depth_, depth - (uint32_t)i,
+					      memory_order_relaxed);
+			given = node_after(queue, given);
+		}
 		/* N1 release, pairs with L2, L7: who sees it sees that the node left its level. */
-		atomic_store_explicit(&given->next_, link_after(old, (uint32_t)first),
+		atomic_store_explicit(&queue->nodes_[last].next_, link_after(old, (uint32_t)first),
 				      memory_order_release);
-		/* F3 release, pairs with F1, F2, F4: its link and depth are complete, and we
-		 * are done with the node. */
+		/* F3 release, pairs with F1, F2, F4: their links and depths are complete, and we
+		 * are done with the nodes. */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&queue->free_, &first, free_after(first, node), memory_order_release,
 		memory_order_relaxed));
 }
 
-/* Moves the tail of a level from the last node but one to the last, unless somebody else has. */
+static void *slot_at(const weft_priority_queue *queue, uint32_t slot)
+{
+	return queue->slots_ + slot * slot_size(queue->element_size_);
+}
+
+/* Moves the tail of a level from this node to one behind it, unless somebody else has moved it. */
 static void move_tail(weft_priority_level_ *level, uint64_t tail, uint64_t next)
 {
 	/* L4 release, pairs with L1, L6: the next node. */
@@ -189,8 +231,9 @@ static void move_tail(weft_priority_level_ *level, uint64_t tail, uint64_t next)
 						memory_order_release, memory_order_relaxed);
 }
 
-/* Appends a node that is ours to a level. */
-static void append(weft_priority_queue *queue, weft_priority_level_ *level, uint32_t node)
+/* Appends nodes that are ours and linked, from the first to the last, to a level. */
+static void append(weft_priority_queue *queue, weft_priority_level_ *level, uint32_t node,
+		   uint32_t newest)
 {
 	for (;;) {
 		/* L1 acquire, pairs with L4: the node, whose next_ is of this level. */
@@ -207,103 +250,144 @@ static void append(weft_priority_queue *queue, weft_priority_level_ *level, uint
 			move_tail(level, tail, next);
 			continue;
 		}
-		/* L3 release, pairs with L2, L7: the element and what it points to. */
+		/* L3 release, pairs with L2, L7: the elements and what they point to. */
 		if (atomic_compare_exchange_strong_explicit(
 			    &last->next_, &next, link_after(next, node), memory_order_release,
 			    memory_order_relaxed)) {
-			move_tail(level, tail, node);
+			move_tail(level, tail, newest);
 			return;
 		}
 	}
 }
 
-int weft_priority_queue_push(weft_priority_queue *queue, unsigned priority, void *element)
+int weft_priority_queue_push_(weft_priority_queue *queue, unsigned priority, const void *elements,
+			      size_t count, size_t *pushed)
 {
-	uint32_t node;
+	const unsigned char *bytes = elements;
+	uint32_t node, newest;
 
+	*pushed = 0;
 	if (priority >= queue->level_count_)
 		return -EINVAL;
+	if (count == 0)
+		return 0;
 
-	int error = take_node(queue, &node);
+	int error = take_nodes(queue, count, &node, pushed);
 
 	if (error != 0)
 		return error;
-	weft_priority_node_ *added = &queue->nodes_[node];
-	/* relaxed: the node is ours until L3. */
-	uint64_t old = atomic_load_explicit(&added->next_, memory_order_relaxed);
+	newest = node;
+	for (size_t i = 0; i < *pushed; i++) {
+		newest = i == 0 ? node : node_after(queue, newest);
+		/* relaxed: the nodes are ours until L3. */
+		memcpy(slot_at(queue, atomic_load_explicit(&queue->nodes_[newest].slot_,
+							   memory_order_relaxed)),
+		       bytes + i * queue->element_size_, queue->element_size_);
+	}
+	/* relaxed: as above. */
+	uint64_t old = atomic_load_explicit(&queue->nodes_[newest].next_, memory_order_relaxed);
 
-	atomic_store_explicit(&added->element_, element, memory_order_relaxed);
 	/* N2 release, pairs with L2, L7: as N1. */
-	atomic_store_explicit(&added->next_, link_after(old, NONE), memory_order_release);
-	append(queue, &queue->levels_[priority], node);
+	atomic_store_explicit(&queue->nodes_[newest].next_, link_after(old, NONE),
+			      memory_order_release);
+	append(queue, &queue->levels_[priority], node, newest);
 
 	/* relaxed: only the exchange counts. */
 	WEFT_ATOMIC(uint64_t) *word = &queue->words_[priority / LEVELS_A_WORD];
 	uint64_t bit = (uint64_t)1 << priority % LEVELS_A_WORD;
 	uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
 
-	/* W1 release, pairs with W2: who sees the bit, or any later word, sees the element. */
+	/* W1 release, pairs with W2: who sees the bit, or any later word, sees the elements. */
 	while (!atomic_compare_exchange_weak_explicit(word, &seen, (seen + ONE_PUSH) | bit,
 						      memory_order_release, memory_order_relaxed))
 		continue;
-	return 0;
+	return *pushed == count ? 0 : -EAGAIN;
 }
 
-/* Takes the oldest element of a level, or returns false when it has none. */
-static bool take_oldest(weft_priority_queue *queue, weft_priority_level_ *level, void **element)
+/* Moves the elements out of a chain of nodes that begins with an old head. Each node gets the slot
+ * of the one after it; that of the last is given, as the node after it is not ours. */
+static void move_out(weft_priority_queue *queue, uint32_t node, uint32_t last_slot, size_t count,
+		     unsigned char *elements)
+{
+	for (size_t i = 1; i <= count; i++) {
+		uint32_t next = node_after(queue, node), slot = last_slot;
+
+		/* relaxed: the nodes are ours. */
+		if (i < count)
+			slot = atomic_load_explicit(&queue->nodes_[next].slot_,
+						    memory_order_relaxed);
+		memcpy(elements, slot_at(queue, slot), queue->element_size_);
+		atomic_store_explicit(&queue->nodes_[node].slot_, slot, memory_order_relaxed);
+		elements += queue->element_size_;
+		node = next;
+	}
+}
+
+/* Takes up to `count` of the oldest elements of a level and returns how many. */
+static size_t take_oldest(weft_priority_queue *queue, weft_priority_level_ *level,
+			  unsigned char *elements, size_t count)
 {
 	for (;;) {
 		/* L8 acquire, pairs with L5: the node, and a tail that is not before it. */
 		uint64_t head = atomic_load_explicit(&level->head_, memory_order_acquire);
 		/* L6 acquire, pairs with L4: the node at the tail. */
-		uint64_t tail = atomic_load_explicit(&level->tail_, memory_order_acquire);
-		/* L7 acquire, pairs with L3, N1, N2: the element in the next node; or, when the
-		 * node has left the level, that the head is another one. */
-		uint64_t next = atomic_load_explicit(&queue->nodes_[(uint32_t)head].next_,
-						     memory_order_acquire);
+		uint64_t tail = atomic_load_explicit(&level->tail_, memory_order_acquire), next;
+		uint32_t node = (uint32_t)head, slot = NONE;
+		size_t found = 0;
 
-		if ((uint32_t)next == NONE) {
-			/* relaxed: L7 is before it. */
-			if (atomic_load_explicit(&level->head_, memory_order_relaxed) == head)
-				return false;
-			continue;
-		}
-		if ((uint32_t)head == (uint32_t)tail) {
+		do {
+			/* L7 acquire, pairs with L3, N1, N2: the element in the next node; or, when
+			 * the node has left the level, that the head is another one. */
+			next = atomic_load_explicit(&queue->nodes_[node].next_,
+						    memory_order_acquire);
+			if ((uint32_t)next == NONE || node == (uint32_t)tail)
+				break;
+			node = (uint32_t)next;
+			/* relaxed: if the node was used again, the exchange fails. */
+			slot = atomic_load_explicit(&queue->nodes_[node].slot_,
+						    memory_order_relaxed);
+			found++;
+		} while (found < count);
+		if (found == 0 && (uint32_t)next != NONE) {
 			move_tail(level, tail, next); /* I3 */
 			continue;
 		}
-		/* relaxed: if the node was used again meanwhile, the exchange fails. */
-		void *oldest = atomic_load_explicit(&queue->nodes_[(uint32_t)next].element_,
-						    memory_order_relaxed);
-
-		/* L5 release, pairs with L8: we have read the element; and the tail. */
+		if (found == 0) {
+			/* relaxed: L7 is before it. */
+			if (atomic_load_explicit(&level->head_, memory_order_relaxed) == head)
+				return 0;
+			continue;
+		}
+		/* L5 release, pairs with L8: the tail; and what a batch has behind the node. */
 		if (atomic_compare_exchange_strong_explicit(
-			    &level->head_, &head, link_after(head, (uint32_t)next),
-			    memory_order_release, memory_order_relaxed)) {
-			*element = oldest;
-			give_node(queue, (uint32_t)head);
-			return true;
+			    &level->head_, &head, link_after(head, node), memory_order_release,
+			    memory_order_relaxed)) {
+			move_out(queue, (uint32_t)head, slot, found, elements);
+			give_nodes(queue, (uint32_t)head, found);
+			return found;
 		}
 	}
 }
 
-/* Takes the oldest element of the least of the levels of a word, or returns false. */
-static bool take_least(weft_priority_queue *queue, size_t index, void **element, unsigned *priority)
+/* Takes up to `count` of the oldest elements of the least of the levels of a word, and returns how
+ * many. */
+static size_t take_least(weft_priority_queue *queue, size_t index, unsigned char *elements,
+			 unsigned *priorities, size_t count)
 {
 	for (;;) {
 		/* W2 acquire, pairs with W1: the elements of the levels whose bits are set. */
 		uint64_t seen = atomic_load_explicit(&queue->words_[index], memory_order_acquire);
 
 		if (seen % ONE_PUSH == 0)
-			return false;
+			return 0;
 		unsigned bit = (unsigned)__builtin_ctzll(seen);
 		unsigned level = (unsigned)index * LEVELS_A_WORD + bit;
+		size_t taken = take_oldest(queue, &queue->levels_[level], elements, count);
 
-		if (take_oldest(queue, &queue->levels_[level], element)) {
-			if (priority != NULL)
-				*priority = level;
-			return true;
-		}
+		for (size_t i = 0; i < taken && priorities != NULL; i++)
+			priorities[i] = level;
+		if (taken > 0)
+			return taken;
 		/* relaxed: it says nothing that W1 has not said (I4). */
 		atomic_compare_exchange_strong_explicit(&queue->words_[index], &seen,
 							seen & ~((uint64_t)1 << bit),
@@ -311,11 +395,23 @@ static bool take_least(weft_priority_queue *queue, size_t index, void **element,
 	}
 }
 
-int weft_priority_queue_pop(weft_priority_queue *queue, void **element, unsigned *priority)
+int weft_priority_queue_pop_(weft_priority_queue *queue, void *elements, unsigned *priorities,
+			     size_t count, size_t *popped)
 {
-	for (size_t i = 0; i < word_count(queue->level_count_); i++)
-		if (take_least(queue, i, element, priority))
-			return 0;
+	unsigned char *bytes = elements;
+	size_t word = 0;
+
+	*popped = 0;
+	while (*popped < count && word < word_count(queue->level_count_)) {
+		size_t taken = take_least(queue, word, bytes + *popped * queue->element_size_,
+					  priorities == NULL ? NULL : priorities + *popped,
+					  count - *popped);
+
+		*popped += taken;
+		word += taken == 0;
+	}
+	if (*popped == count)
+		return 0;
 
 	/* F4 acquire, pairs with F3, F5: the depth; and what was done before closing. */
 	uint64_t first = atomic_load_explicit(&queue->free_, memory_order_acquire);

@@ -19,7 +19,8 @@ enum {
 	CALLS = 8
 };
 
-/* The calls of a thread: '0' to '9' push with that priority, 'o' pop, 'c' close, 'i' is_closed. */
+/* The calls of a thread: '0' to '9' push with that priority, 'o' pop, 'c' close, 'i' is_closed; 'P'
+ * and 'O' push (priority 0) and pop two elements at once. */
 struct shape {
 	size_t capacity;
 	unsigned levels;
@@ -89,16 +90,66 @@ static void setup(const struct shape *shape)
 	model_name_array(test.contents, sizeof(*test.contents), THREADS * ELEMENTS, "contents");
 }
 
-static void push(int thread, struct call *call, int number)
+static void *prepare(int thread, struct call *call, int number)
 {
 	call->element = thread * ELEMENTS + number;
 	test.contents[call->element] = call->element;
 	test.priorities[call->element] = (unsigned)(call->kind - '0');
-	call->result = weft_priority_queue_push(&test.queue, (unsigned)(call->kind - '0'),
-						&test.contents[call->element]);
+	return &test.contents[call->element];
+}
+
+static void push(int thread, struct call *call, int number)
+{
+	void *element = prepare(thread, call, number);
+
+	call->result = weft_priority_queue_push(&test.queue, (unsigned)(call->kind - '0'), element);
 	model_assert(call->result == 0 || call->result == -EAGAIN || call->result == -EPIPE);
 	if (call->result == -EPIPE)
 		model_assert(test.last_words == 1);
+}
+
+/* Recorded as two calls. */
+static void push_two(int thread, struct call *calls, int number)
+{
+	void *elements[2];
+
+	for (int i = 0; i < 2; i++) {
+		calls[i].kind = '0';
+		elements[i] = prepare(thread, &calls[i], number + i);
+	}
+
+	size_t pushed = weft_priority_queue_try_push_batch(&test.queue, 0, elements, 2);
+
+	for (size_t i = 0; i < 2; i++)
+		calls[i].result = i < pushed ? 0 : -EAGAIN;
+}
+
+static void look_at(struct call *call, void *element)
+{
+	int *contents = element;
+
+	call->element = (int)(contents - test.contents);
+	/* A second use is a race, if not a wrong value. */
+	model_assert(*contents == call->element);
+	*contents = 0;
+	model_assert(call->priority == test.priorities[call->element]);
+}
+
+/* Recorded as two calls. */
+static void pop_two(struct call *calls)
+{
+	void *elements[2];
+	unsigned priorities[2];
+	size_t popped = weft_priority_queue_try_pop_batch(&test.queue, elements, priorities, 2);
+
+	for (size_t i = 0; i < 2; i++) {
+		calls[i].kind = 'o';
+		calls[i].result = i < popped ? 0 : -EAGAIN;
+		if (i >= popped)
+			continue;
+		calls[i].priority = priorities[i];
+		look_at(&calls[i], elements[i]);
+	}
 }
 
 static void pop(struct call *call)
@@ -109,15 +160,8 @@ static void pop(struct call *call)
 	model_assert(call->result == 0 || call->result == -EAGAIN || call->result == -EPIPE);
 	if (call->result == -EPIPE)
 		model_assert(test.last_words == 1);
-	if (call->result != 0)
-		return;
-	int *contents = element;
-
-	call->element = (int)(contents - test.contents);
-	/* A second use is a race, if not a wrong value. */
-	model_assert(*contents == call->element);
-	*contents = 0;
-	model_assert(call->priority == test.priorities[call->element]);
+	if (call->result == 0)
+		look_at(call, element);
 }
 
 static void close_it(void)
@@ -134,6 +178,10 @@ static void follow_script(int thread, const char *script)
 		call->kind = *script;
 		if (*script == 'o')
 			pop(call);
+		else if (*script == 'O')
+			pop_two(call);
+		else if (*script == 'P')
+			push_two(thread, call, test.made[thread] + 1);
 		else if (*script == 'c')
 			close_it();
 		else if (*script == 'i' && weft_priority_queue_is_closed(&test.queue))
@@ -142,7 +190,7 @@ static void follow_script(int thread, const char *script)
 			continue;
 		else
 			push(thread, call, test.made[thread] + 1);
-		test.made[thread]++;
+		test.made[thread] += *script == 'O' || *script == 'P' ? 2 : 1;
 	}
 }
 
@@ -388,6 +436,21 @@ static const struct model_scenario scenarios[] = {
 		.run = exact,
 		.argument =
 			SHAPE(.capacity = 2, .levels = 2, .threads = {"0o", "1o"}, .wrap = true),
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: two at once",
+		.run = exact,
+		.argument = SHAPE(.capacity = 3, .levels = 1, .threads = {"PO", "Oo"}),
+		.stale = 1,
+	},
+	{
+		.name = "priority_queue: two at once, of which others have taken one",
+		.run = exact,
+		.argument = SHAPE(.capacity = 3, .levels = 1, .before = "0",
+				  .threads = {"P", "O", "o"}),
+		.preemptions = 1,
+		.stale = 1,
 	},
 	{
 		.name = "priority_queue: linearizable, one priority",
@@ -414,6 +477,7 @@ static const struct model_scenario scenarios[] = {
 		.name = "priority_queue: who closes pushes and pops",
 		.run = closes,
 		.argument = SHAPE(.capacity = 2, .levels = 1, .threads = {"0c0oo", "o0"}),
+		.stale = 1,
 	},
 	{
 		.name = "priority_queue: out of memory",

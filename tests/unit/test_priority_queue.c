@@ -221,6 +221,114 @@ static void is_not_drained_while_a_push_is_under_way(void **state)
 	weft_priority_queue_fini(&queue);
 }
 
+/* As many pops one after the other would, over all priorities. */
+static void passes_batches(void **state)
+{
+	weft_priority_queue queue;
+	void *in[40], *out[41];
+	unsigned priorities[41];
+
+	(void)state;
+	for (uintptr_t i = 0; i < 40; i++)
+		in[i] = (void *)(i + 1);
+	assert_int_equal(weft_priority_queue_init(&queue, 40, 20), 0);
+	for (size_t batch = 1; batch <= 41; batch++) {
+		size_t popped = 0, got;
+
+		/* Priority 17, then 3, then what still fits of 18. */
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 17, in, 0), 0);
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 17, in, 15), 15);
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 3, in + 15, 10), 10);
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 18, in + 25, 40), 15);
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 18, in, 1), 0);
+		assert_int_equal(weft_priority_queue_try_push_batch(&queue, 20, in, 1), 0);
+		assert_int_equal(weft_priority_queue_size(&queue), 40);
+		assert_int_equal(weft_priority_queue_try_pop_batch(&queue, out, priorities, 0), 0);
+		while ((got = weft_priority_queue_try_pop_batch(
+				&queue, out, batch % 2 == 0 ? NULL : priorities, batch)) > 0) {
+			assert_int_equal(got, popped + batch <= 40 ? batch : 40 - popped);
+			for (size_t i = 0; i < got; i++, popped++) {
+				unsigned level = popped < 10 ? 3 : popped < 25 ? 17 : 18;
+				uintptr_t number = popped < 10   ? popped + 16
+						   : popped < 25 ? popped - 9
+								 : popped + 1;
+
+				assert_int_equal((uintptr_t)out[i], number);
+				assert_true(batch % 2 == 0 || priorities[i] == level);
+			}
+			assert_int_equal(weft_priority_queue_size(&queue), 40 - popped);
+		}
+		assert_int_equal(popped, 40);
+	}
+	weft_priority_queue_try_push_batch(&queue, 1, in, 3);
+	weft_priority_queue_close(&queue);
+	assert_int_equal(weft_priority_queue_try_push_batch(&queue, 1, in, 3), 0);
+	assert_int_equal(weft_priority_queue_try_pop_batch(&queue, out, NULL, 9), 3);
+	assert_empty(&queue, -EPIPE);
+	weft_priority_queue_fini(&queue);
+}
+
+struct triple {
+	uint64_t number;
+	char name[9];
+};
+
+WEFT_PRIORITY_QUEUE_DEFINE(triples, struct triple);
+WEFT_PRIORITY_QUEUE_DEFINE(bytes, unsigned char);
+
+static void carries_any_type(void **state)
+{
+	_Alignas(WEFT_CACHE_LINE) static unsigned char memory[256 * WEFT_CACHE_LINE];
+	struct triple triple = {0, "abcdefgh"}, popped, more[3];
+	unsigned priority, priorities[3];
+	unsigned char byte = 0;
+	triples queue;
+	bytes small;
+
+	(void)state;
+	assert_true(triples_memory_size(100, 4) <= sizeof(memory));
+	assert_int_equal(triples_init_in(&queue, memory, sizeof(memory), 100, 4), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 100; i++) {
+			triple.number = i;
+			assert_int_equal(triples_push(&queue, i % 4, triple), 0);
+		}
+		assert_false(triples_try_push(&queue, 0, triple));
+		for (unsigned i = 0; i < 97; i++) {
+			assert_int_equal(triples_pop(&queue, &popped, &priority), 0);
+			assert_int_equal(priority, i / 25);
+			assert_int_equal(popped.number, i % 25 * 4 + i / 25);
+			assert_string_equal(popped.name, "abcdefgh");
+		}
+		assert_int_equal(triples_try_pop_batch(&queue, more, priorities, 3), 3);
+		assert_false(triples_try_pop(&queue, &popped, NULL));
+		assert_int_equal(triples_try_push_batch(&queue, 2, more, 3), 3);
+		assert_int_equal(triples_size(&queue), 3);
+		assert_true(triples_try_pop(&queue, &popped, &priority));
+		assert_memory_equal(&popped, &more[0], sizeof(popped));
+		assert_int_equal(triples_try_pop_batch(&queue, more, NULL, 3), 2);
+	}
+	triples_close(&queue);
+	assert_true(triples_is_closed(&queue));
+	assert_int_equal(triples_push(&queue, 1, triple), -EPIPE);
+	assert_int_equal(triples_pop(&queue, &popped, NULL), -EPIPE);
+	triples_fini(&queue);
+
+	assert_int_equal(bytes_init(&small, 256, 256), 0);
+	assert_int_equal(bytes_capacity(&small), 256);
+	for (unsigned i = 0; i < 256; i++)
+		assert_true(bytes_try_push(&small, i, (unsigned char)i));
+	for (unsigned i = 0; i < 256; i++) {
+		assert_int_equal(bytes_pop(&small, &byte, &priority), 0);
+		assert_int_equal(byte, priority);
+	}
+	bytes_fini(&small);
+	assert_int_equal(weft_priority_queue_memory_size_(1, 0, 1), 0);
+	assert_int_equal(
+		weft_priority_queue_memory_size_(1, WEFT_PRIORITY_QUEUE_ELEMENT_MAX + 1, 1), 0);
+	assert_true(weft_priority_queue_memory_size_(1, WEFT_PRIORITY_QUEUE_ELEMENT_MAX, 1) > 0);
+}
+
 #define MODEL_LEVELS     20
 #define MODEL_CAPACITY   32
 #define MODEL_OPERATIONS 2000
@@ -311,6 +419,8 @@ int main(void)
 		cmocka_unit_test(refuses_priorities),
 		cmocka_unit_test(closes),
 		cmocka_unit_test(is_not_drained_while_a_push_is_under_way),
+		cmocka_unit_test(passes_batches),
+		cmocka_unit_test(carries_any_type),
 		cmocka_unit_test(equals_its_model),
 	};
 
