@@ -181,6 +181,9 @@ static void stopped_producer_delays_its_slot(void **state)
 	assert_true(weft_mpmc_pointer_queue_try_push(&queue, &second));
 	assert_int_equal(weft_mpmc_pointer_queue_size(&queue), 2);
 	assert_false(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
+	/* Closed, but not drained. */
+	weft_mpmc_pointer_queue_close(&queue);
+	assert_int_equal(weft_mpmc_pointer_queue_pop(&queue, &popped), -EAGAIN);
 
 	/* It goes on. */
 	atomic_store_explicit(weft_mpmc_pointer_queue_slot_(&queue, 0),
@@ -190,6 +193,7 @@ static void stopped_producer_delays_its_slot(void **state)
 	assert_ptr_equal(popped, &first);
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 	assert_ptr_equal(popped, &second);
+	assert_int_equal(weft_mpmc_pointer_queue_pop(&queue, &popped), -EPIPE);
 	weft_mpmc_pointer_queue_fini(&queue);
 }
 

@@ -200,12 +200,58 @@ static void those_who_retire_do_the_work(void **state)
 	assert_true(freed >= 100000 - 2 * 1024);
 }
 
+static void free_noted(void *pointer)
+{
+	freed++;
+	free(pointer);
+}
+
 static void a_pointer_is_retired_with_a_note(void **state)
 {
 	(void)state;
-	assert_int_equal(weft_reclaim_retire_pointer(malloc(100), free, 100), 0);
-	assert_int_equal(weft_reclaim_retire_pointer(NULL, free, 0), 0);
+	assert_int_equal(weft_reclaim_retire_pointer(malloc(100), free_noted, 100), 0);
+	assert_int_equal(weft_reclaim_retire_pointer(NULL, free_noted, 0), 0);
 	assert_int_equal(statistics().bytes, 100);
+	free_all();
+	assert_int_equal(freed, 2);
+}
+
+static unsigned freed_of_the_other;
+
+static void free_of_the_other(void *pointer)
+{
+	freed_of_the_other++;
+	free(pointer);
+}
+
+static void *retire_and_wait(void *argument)
+{
+	reader *self = argument;
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(weft_reclaim_retire_pointer(malloc(8), free_of_the_other, 8), 0);
+	advance(self, 1);
+	wait_for(self, 2);
+	return NULL;
+}
+
+/* What a thread has retired is left for it to free; for a while, as it may never come. */
+static void each_frees_its_own(void **state)
+{
+	reader other;
+
+	(void)state;
+	memset((void *)&other, 0, sizeof(other));
+	freed_of_the_other = 0;
+	assert_int_equal(pthread_create(&other.thread, NULL, retire_and_wait, &other), 0);
+	wait_for(&other, 1);
+	while (freed < 1000)
+		retire_piece(1);
+	assert_int_equal(freed_of_the_other, 0);
+	for (int i = 0; i < 32 * 32; i++)
+		retire_piece(1);
+	assert_int_equal(freed_of_the_other, 10);
+	finish(&other);
 	free_all();
 }
 
@@ -590,6 +636,7 @@ int main(void)
 		cmocka_unit_test_setup(one_call_does_a_bounded_amount, begin),
 		cmocka_unit_test_setup(those_who_retire_do_the_work, begin),
 		cmocka_unit_test_setup(a_pointer_is_retired_with_a_note, begin),
+		cmocka_unit_test_setup(each_frees_its_own, begin),
 		cmocka_unit_test_setup(mistakes_are_refused, begin),
 		cmocka_unit_test_setup(functions_may_retire, begin),
 		cmocka_unit_test_setup(above_the_limit_nothing_is_taken, begin),
