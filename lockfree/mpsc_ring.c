@@ -120,12 +120,11 @@ size_t weft_mpsc_ring_get_(weft_mpsc_ring *queue, uint64_t *ticket, size_t count
 		size_t room = find_room(queue, word);
 
 		if (room == 0) {
-			/* Full, unless the word is outdated. */
-			if (atomic_load_explicit(&queue->tail_, memory_order_relaxed) == word &&
-			    !weft_cpu_rest_behind_(&queue->full_at_,
-						   word >> (WEFT_MPSC_RING_SHIFT_ - 1)))
-				return 0;
-			continue;
+			/* An outdated word would have left more room than there is. */
+			if (weft_cpu_rest_behind_(&queue->full_at_,
+						  word >> (WEFT_MPSC_RING_SHIFT_ - 1)))
+				continue;
+			return 0;
 		}
 		*ticket = ticket_of(word);
 		if (count > room)
