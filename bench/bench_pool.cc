@@ -65,6 +65,11 @@ template <uint64_t SpinNs> class weft_executor
 		weft_task_submit(pool_, &prepared);
 	}
 
+	void submit(const std::vector<task *> &prepared)
+	{
+		weft_task_submit_many(pool_, prepared.data(), prepared.size(), nullptr);
+	}
+
 	void wait(task &submitted)
 	{
 		weft_task_wait(&submitted, WEFT_FOREVER);
@@ -162,24 +167,49 @@ template <class Pool> class pool_scenarios
 	static result outside_futures()
 	{
 		Pool pool(0, placement::instance().places());
-		jobs jobs(current_settings().tasks);
-		std::vector<typename Pool::future *> futures(jobs.size());
-		bool right = true;
+		call_root root(pool);
+
+		result result = in_one_thread([&] { call_all(root); }, root.jobs);
+
+		return root.right ? result : wrong_value();
+	}
+
+	/* The same, out of a task. */
+	static result inside_futures()
+	{
+		Pool pool(0, placement::instance().places());
+		call_root root(pool);
+
+		Pool::prepare(root, run_call_root);
 
 		result result = in_one_thread(
 			[&] {
-				for (size_t i = 0; i < jobs.size(); i++)
-					futures[i] = pool.submit(run_call, &jobs[i]);
-				for (size_t i = 0; i < jobs.size(); i++) {
-					pool.wait(futures[i]);
-					right = right && Pool::value(futures[i]) == &jobs[i];
-					Pool::release(futures[i]);
-				}
+				pool.submit(root);
+				pool.wait(root);
+			},
+			root.jobs);
+
+		return root.right ? result : wrong_value();
+	}
+
+	/* All with one call. For pools that have it. */
+	static result outside_tasks_at_once()
+	{
+		Pool pool(0, placement::instance().places());
+		jobs jobs(current_settings().tasks);
+		std::vector<typename Pool::task *> all;
+
+		for (job &job : jobs)
+			all.push_back(&job);
+		return in_one_thread(
+			[&] {
+				for (job &job : jobs)
+					Pool::prepare(job, run_job);
+				pool.submit(all);
+				for (job &job : jobs)
+					pool.wait(job);
 			},
 			jobs);
-		if (!right)
-			return {.wrong = "a future has not the value of its function"};
-		return result;
 	}
 
 	/* For under_load.h: tasks from outside to one worker, which notes when each began. */
@@ -251,6 +281,40 @@ template <class Pool> class pool_scenarios
 		pool_scenarios::jobs *jobs;
 	};
 
+	/* A task, or a thread, that calls all jobs through futures. */
+	struct call_root : Pool::task {
+		explicit call_root(Pool &of)
+		    : pool(of), jobs(current_settings().tasks), futures(jobs.size())
+		{
+		}
+
+		Pool &pool;
+		pool_scenarios::jobs jobs;
+		std::vector<typename Pool::future *> futures;
+		bool right = true;
+	};
+
+	static result wrong_value()
+	{
+		return {.wrong = "a future has not the value of its function"};
+	}
+
+	static void call_all(call_root &root)
+	{
+		for (size_t i = 0; i < root.jobs.size(); i++)
+			root.futures[i] = root.pool.submit(run_call, &root.jobs[i]);
+		for (size_t i = 0; i < root.jobs.size(); i++) {
+			root.pool.wait(root.futures[i]);
+			root.right = root.right && Pool::value(root.futures[i]) == &root.jobs[i];
+			Pool::release(root.futures[i]);
+		}
+	}
+
+	static void run_call_root(typename Pool::task *task)
+	{
+		call_all(*static_cast<call_root *>(task));
+	}
+
 	static void run_job(typename Pool::task *task)
 	{
 		static_cast<job *>(task)->runs++;
@@ -308,6 +372,7 @@ template <class Pool> void add_many(const std::string &name, role role)
 	add("pool", "tasks_from_outside", unit::time, {name, role, scenarios::outside_tasks});
 	add("pool", "futures_from_outside", unit::time, {name, role, scenarios::outside_futures});
 	add("pool", "tasks_from_inside", unit::time, {name, role, scenarios::inside_tasks});
+	add("pool", "futures_from_inside", unit::time, {name, role, scenarios::inside_futures});
 }
 
 } // namespace
@@ -328,6 +393,8 @@ void add_pool()
 	    {"bare_futex", role::floor,
 	     [] { return bell_scenarios<bare_futex>::round_trip(true); }});
 	add_many<weft_executor<0>>("weft", role::weft);
+	add("pool", "tasks_from_outside", unit::time,
+	    {"weft_at_once", role::weft, pool_scenarios<weft_executor<0>>::outside_tasks_at_once});
 	add_many<mutex_pool<0>>("mutex_pool", role::baseline);
 	add_many<mutex_pool<30000>>("mutex_pool_spin", role::baseline);
 }
