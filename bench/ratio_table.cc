@@ -112,6 +112,9 @@ void ratio_table::write(const std::string &name, const std::string &label, const
 	if (!json_file_.is_open())
 		return;
 	run.run_name.function_name = name;
+	/* Google Benchmark leaves these as they are. */
+	run.family_index = run.per_family_instance_index = 0;
+	run.repetitions = run.repetition_index = 0;
 	run.report_label = label;
 	run.iterations = 1;
 	run.time_unit = benchmark::kNanosecond;

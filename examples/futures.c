@@ -3,10 +3,10 @@
  * Results of tasks: submit a function and wait for its value, be called when it ends, let an error
  * travel with it, cancel it before it begins, wait no longer than to a deadline.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include <weft/pool/future.h>
-#include <weft/sync/park.h>
 
 #include "must.h"
 
@@ -27,11 +27,16 @@ static int refuse(void *argument, void **value)
 	return -EPERM;
 }
 
-/* Keeps its worker until the parker has a token. */
-static int wait_for_token(void *argument, void **value)
+/* Keeps its worker busy until it is let go. A task that waits would not: the worker goes on with
+ * the next one meanwhile. */
+static int stay_busy(void *argument, void **value)
 {
+	atomic_bool *let_go = argument;
+
 	(void)value;
-	return weft_parker_park(argument, 0, weft_after(60 * WEFT_SECONDS));
+	while (!atomic_load_explicit(let_go, memory_order_relaxed))
+		weft_cpu_relax();
+	return 0;
 }
 
 /* Runs on the thread that ends the future; it must not wait. */
@@ -62,19 +67,19 @@ static void value_and_error(weft_pool *pool)
 
 static void deadline_and_cancel(weft_pool *pool)
 {
-	weft_parker token = {0};
+	atomic_bool let_go = false;
 	long number = 3;
 	weft_future *slow, *never;
 
 	/* The pool has one worker: while it is kept, what comes after does not begin. */
-	must(weft_submit(pool, wait_for_token, &token, &slow), "weft_submit");
+	must(weft_submit(pool, stay_busy, &let_go, &slow), "weft_submit");
 	must(weft_submit(pool, square, &number, &never), "weft_submit");
 	if (weft_future_wait(slow, weft_after(5 * WEFT_MILLISECONDS)) == -ETIMEDOUT)
 		printf("deadline: still running\n");
 	if (weft_future_cancel(never))
 		printf("cancel: ended with %s\n",
 		       weft_future_error(never) == -ECANCELED ? "-ECANCELED" : "another error");
-	weft_parker_unpark(&token);
+	atomic_store_explicit(&let_go, true, memory_order_relaxed);
 	must(weft_future_wait(slow, WEFT_FOREVER), "weft_future_wait");
 	weft_future_release(slow);
 	weft_future_release(never);
