@@ -83,6 +83,7 @@ void add_park();
 void add_eventcount();
 void add_pool();
 void add_forkjoin();
+void add_fiber();
 
 } // namespace bench
 

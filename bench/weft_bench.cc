@@ -413,6 +413,7 @@ try {
 	bench::add_eventcount();
 	bench::add_pool();
 	bench::add_forkjoin();
+	bench::add_fiber();
 	if (arguments.peers)
 		bench::add_peers();
 	apply_filters(arguments.filters);

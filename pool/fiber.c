@@ -19,6 +19,8 @@ enum {
 	TICKS_PER_LOOK = 1 << 7,
 #endif
 	WAKERS_LEFT_NS = 100000,
+	/* One suspended task after the other, until the loop has a look. */
+	HAND_OVERS = 16,
 };
 
 static weft_fiber_ *fiber_of(weft_park_task_ *park)
@@ -132,6 +134,15 @@ static bool prepare(weft_park_task_ *park)
 	return true;
 }
 
+/* Who goes on when the running task does not: mostly the next that may, without the loop between;
+ * now and then the loop, which has more to look at. */
+static weft_fiber_ *next_fiber(weft_fibers_ *fibers)
+{
+	if (fibers->ready.first != NULL && ++fibers->handed_over % HAND_OVERS != 0)
+		return take(&fibers->ready, fibers->ready.first);
+	return take_from_cache(fibers, fibers->cached.first);
+}
+
 /* The running task leaves its fiber to itself. Returns when it goes on. */
 static void leave(weft_fibers_ *fibers)
 {
@@ -140,7 +151,7 @@ static void leave(weft_fibers_ *fibers)
 	int error = errno;
 
 	atomic_store_explicit(&fibers->suspended, suspended + 1, memory_order_relaxed);
-	switch_to(fibers, take_from_cache(fibers, fibers->cached.first));
+	switch_to(fibers, next_fiber(fibers));
 	/* relaxed: as above. */
 	suspended = atomic_load_explicit(&fibers->suspended, memory_order_relaxed);
 	atomic_store_explicit(&fibers->suspended, suspended - 1, memory_order_relaxed);
@@ -180,49 +191,27 @@ static void resume(weft_park_task_ *park)
 		make_ready(fibers, fiber);
 		return;
 	}
-	/* relaxed: W1 publishes it. */
+	/* relaxed: adding to the list publishes it. */
 	atomic_fetch_add_explicit(&fibers->wakers, 1, memory_order_relaxed);
-	/* relaxed: only its value counts. */
-	weft_fiber_ *newest = atomic_load_explicit(&fibers->woken, memory_order_relaxed);
-
-	do {
-		fiber->next = newest;
-		/* W1 seq_cst, pairs with W2, W3: what was done before the wake, and in the order of
-		 * the essay in wake.h. */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&fibers->woken, &newest, fiber, memory_order_seq_cst, memory_order_relaxed));
+	weft_woken_list_add_(&fibers->woken, &fiber->woken);
 	weft_worker_wake_(worker);
-	/* W4 release, pairs with W5: the worker may be freed. */
+	/* R1 release, pairs with R2: the worker may be freed. */
 	atomic_fetch_sub_explicit(&fibers->wakers, 1, memory_order_release);
 }
 
 static const weft_park_ways_ ways = {prepare, suspend, resume};
 
-bool weft_fibers_woken_(const weft_worker_ *self)
-{
-	/* W3 seq_cst, pairs with W1: the last look before sleep, see the essay in wake.h. */
-	return atomic_load_explicit(&self->fibers.woken, memory_order_seq_cst) != NULL;
-}
-
 /* Those woken by others are ready, in the order in which they were woken. */
 static void take_woken(weft_fibers_ *fibers)
 {
-	/* W2 acquire, pairs with W1: as there. */
-	weft_fiber_ *newest = atomic_exchange_explicit(&fibers->woken, NULL, memory_order_acquire);
-	weft_fiber_ *oldest = NULL;
+	weft_woken_node_ *node = weft_woken_list_take_(&fibers->woken);
 
-	while (newest != NULL) {
-		weft_fiber_ *next = newest->next;
+	while (node != NULL) {
+		weft_woken_node_ *next = node->next;
 
-		newest->next = oldest;
-		oldest = newest;
-		newest = next;
-	}
-	while (oldest != NULL) {
-		weft_fiber_ *next = oldest->next;
-
-		make_ready(fibers, oldest);
-		oldest = next;
+		make_ready(fibers,
+			   (weft_fiber_ *)(void *)((char *)node - offsetof(weft_fiber_, woken)));
+		node = next;
 	}
 }
 
@@ -276,8 +265,7 @@ weft_task *weft_fibers_find_(weft_worker_ *self)
 
 	if (fibers->timers.count != 0)
 		take_expired(fibers);
-	/* relaxed: W2 acquires what is there. */
-	if (atomic_load_explicit(&fibers->woken, memory_order_relaxed) != NULL)
+	if (weft_woken_list_has_some_(&fibers->woken))
 		take_woken(fibers);
 	return choose(fibers, &fibers->ready);
 }
@@ -316,10 +304,17 @@ bool weft_fibers_trim_(weft_worker_ *self)
 	return trimmed > 0;
 }
 
+static void prepare_forks(void)
+{
+	pthread_atfork(NULL, NULL, weft_park_forked_);
+}
+
 int weft_fibers_init_(weft_worker_ *worker, size_t stack_bytes)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	weft_fibers_ *fibers = &worker->fibers;
 
+	pthread_once(&once, prepare_forks);
 	fibers->first.worker = worker;
 	fibers->first.park.ways = &ways;
 	fibers->first.state = WEFT_FIBER_RUNNING_;
@@ -339,7 +334,7 @@ void weft_fibers_end_(weft_worker_ *self)
 	uint32_t wakers;
 
 	weft_park_running_ = NULL;
-	/* W5 acquire, pairs with W4: they are done with the worker. */
+	/* R2 acquire, pairs with R1: they are done with the worker. */
 	while ((wakers = atomic_load_explicit(&fibers->wakers, memory_order_acquire)) != 0)
 		weft_park_while(&fibers->wakers, wakers, WAKERS_LEFT_NS,
 				weft_after(WAKERS_LEFT_NS));

@@ -29,6 +29,7 @@
 
 #include "fiber_stack.h"
 #include "timer_wheel.h"
+#include "woken_list.h"
 
 typedef struct weft_worker_ weft_worker_;
 typedef struct weft_fork_level_ weft_fork_level_;
@@ -52,6 +53,7 @@ typedef struct weft_fiber_ {
 	/* In the list that it is in. */
 	struct weft_fiber_ *next;
 	struct weft_fiber_ *previous;
+	weft_woken_node_ woken;
 	weft_timer_ timer;
 	weft_fiber_stack_ stack; /* all NULL: the thread's own */
 	uint32_t state;
@@ -69,6 +71,7 @@ typedef struct weft_fibers_ {
 	weft_fiber_list_ yielded; /* they may go on, but others come first */
 	weft_fiber_list_ cached;  /* the last one used first */
 	unsigned cached_count;
+	uint32_t handed_over; /* times that one task went on after another */
 	bool yielded_turn;    /* one of those that have yielded is next */
 	weft_fiber_ *chosen;  /* the next to go on */
 	weft_task going_on;   /* stands for it, among the worker's tasks */
@@ -78,8 +81,8 @@ typedef struct weft_fibers_ {
 	/* Tasks that have begun to wait and not gone on; for others to read. */
 	WEFT_ATOMIC(uint32_t) suspended;
 	weft_timer_wheel_ timers;
-	/* Written by whoever wakes a task: its fiber, newest first. */
-	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fiber_ *) woken;
+	/* Written by whoever wakes a task. */
+	WEFT_LINE_ALIGNED weft_woken_list_ woken;
 	WEFT_ATOMIC(uint32_t) wakers;
 } weft_fibers_;
 
@@ -101,9 +104,6 @@ weft_task *weft_fibers_find_yielded_(weft_worker_ *self);
 /* Goes on with what was found. Returns when a task has waited and its worker goes on here. */
 void weft_fibers_go_on_(weft_worker_ *self);
 
-/* Whether some were woken by others. The last look before sleep. */
-bool weft_fibers_woken_(const weft_worker_ *self);
-
 /* When the worker must be awake for a deadline of a suspended task. */
 weft_deadline weft_fibers_deadline_(const weft_worker_ *self);
 
@@ -114,9 +114,8 @@ bool weft_fibers_trim_(weft_worker_ *self);
 /* Whether there may be something to find. */
 WEFT_INLINE bool weft_fibers_any_(const weft_fibers_ *fibers)
 {
-	/* relaxed: whoever finds it acquires it. */
 	return fibers->ready.first != NULL || fibers->timers.count != 0 ||
-	       atomic_load_explicit(&fibers->woken, memory_order_relaxed) != NULL;
+	       weft_woken_list_has_some_(&fibers->woken);
 }
 
 #endif

@@ -354,8 +354,8 @@ static void doze(weft_worker_ *self)
 	weft_forkjoin_ask_all_(self);
 	weft_wake_stop_searching_(&pool->wake);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
-	    !weft_fibers_woken_(self) && weft_worker_phase_(pool) != WEFT_POOL_ENDED_ &&
-	    !weft_worker_is_off_duty_(self)) {
+	    !weft_woken_list_last_look_(&self->fibers.woken) &&
+	    weft_worker_phase_(pool) != WEFT_POOL_ENDED_ && !weft_worker_is_off_duty_(self)) {
 		weft_counter_increment(&pool->parked);
 		weft_worker_park_(self, weft_fibers_deadline_(self));
 	}

@@ -14,11 +14,12 @@
  * address, with a lock, a list, and the number of tasks in the list. (The table is large, for there
  * may be 100,000 tasks; what of it is not used takes no memory.)
  *
- * No wake-up is lost. A task counts itself (C1), then looks at the word (W5), with a fence between;
- * a waker has changed the word, then looks at the count (C3), with a fence between. In the order of
- * the fences either the waker's comes later, so that it sees the count and takes the lock; or the
- * task's, which then sees the change and does not wait. Under the lock the task is in the list
- * before the waker looks through it, or else looks at the word after the waker has been there.
+ * No wake-up is lost. A task takes the lock (C1), then looks at the word (W5); a waker has changed
+ * the word, then looks at lock and count, which are one atomic object (C3), with a fence between
+ * (F1). If C1 comes before the fence in the order of all these, the waker sees that the lock is
+ * taken, or the count: it waits for the lock. If the fence comes first, the task sees the change
+ * and does not wait. Under the lock the task is in the list before the waker looks through it, or
+ * else looks at the word after the waker has been there.
  *
  * Who takes a task out of the list has it go on: the waker, or its own worker at the deadline.
  */
@@ -27,24 +28,26 @@ enum {
 	PARKER_EMPTY = 0,
 	PARKER_TOKEN = 1,
 	PARKER_ASLEEP = 2,
+	PARKER_SUSPENDED = 3, /* a task waits, which the parker knows */
 	/* Looks at the word between two looks at the clock: a look costs a few nanoseconds, the
 	 * clock 20 to 30 and the pause up to 40, so that the budget is kept within a microsecond.
 	 */
 	LOOKS_PER_CLOCK = 8,
 	BUCKET_BITS = 16,
-	/* Looks at a lock before sleeping for it. */
+	/* In a bucket's state. */
+	LOCKED = 1,
+	ONE_TASK = 2,
+	/* Looks at a lock before sleeping for it, and how long: who has it holds it for some 50 ns,
+	 * unless it has lost its CPU. Giving the lock back is then a plain store. */
 	LOOKS_AT_LOCK = 100,
-	LOCK_FREE = 0,
-	LOCK_TAKEN = 1,
-	LOCK_AWAITED = 2, /* taken, and somebody sleeps for it */
+	SLEEP_FOR_LOCK_NS = 50000,
 	/* How long a thread sleeps in place of its task, before it tries again to suspend that. */
 	SLEEP_FOR_TASK_NS = 1000000,
 };
 
 typedef struct bucket {
-	WEFT_ATOMIC(uint32_t) lock;
-	/* How many stand in the list; written under the lock. */
-	WEFT_ATOMIC(uint32_t) count;
+	/* How many stand in the list, times ONE_TASK; and LOCKED. */
+	WEFT_ATOMIC(uint32_t) state;
 	weft_park_task_ *first;
 	weft_park_task_ *last;
 } bucket;
@@ -79,37 +82,31 @@ static bucket *bucket_of(const void *word)
 			(64 - BUCKET_BITS)];
 }
 
-static void lock(bucket *in)
+/* Takes the lock. Returns the state without it. */
+static uint32_t lock(bucket *in)
 {
-	for (int look = 0; look < LOOKS_AT_LOCK; look++) {
-		uint32_t seen = LOCK_FREE;
+	/* relaxed: C1 acquires. */
+	uint32_t state = atomic_load_explicit(&in->state, memory_order_relaxed) & ~(uint32_t)LOCKED;
 
-		/* L1 acquire, pairs with L3: what was done under the lock. */
-		if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(&in->lock, &seen, LOCK_TAKEN,
-								      memory_order_acquire,
-								      memory_order_relaxed)))
-			return;
-		weft_cpu_relax();
+	/* C1 seq_cst, pairs with C2, F1: what was done under the lock, and see above. */
+	for (int look = 1;
+	     !atomic_compare_exchange_weak_explicit(&in->state, &state, state | LOCKED,
+						    memory_order_seq_cst, memory_order_relaxed);
+	     look++) {
+		if ((state & LOCKED) != 0 && look % LOOKS_AT_LOCK == 0)
+			futex_wait(&in->state, state, weft_after(SLEEP_FOR_LOCK_NS));
+		else if ((state & LOCKED) != 0)
+			weft_cpu_relax();
+		state &= ~(uint32_t)LOCKED;
 	}
-	/* L2 acquire, pairs with L3: as L1. */
-	while (atomic_exchange_explicit(&in->lock, LOCK_AWAITED, memory_order_acquire) != LOCK_FREE)
-		futex_wait(&in->lock, LOCK_AWAITED, WEFT_FOREVER);
+	return state;
 }
 
-static void unlock(bucket *in)
+/* Gives it back, with the state that there is now. */
+static void unlock(bucket *in, uint32_t state)
 {
-	/* L3 release, pairs with L1, L2: what was done under the lock. */
-	if (atomic_exchange_explicit(&in->lock, LOCK_FREE, memory_order_release) == LOCK_AWAITED)
-		futex_wake(&in->lock, 1);
-}
-
-/* Under the lock. */
-static void change_count(bucket *in, uint32_t by)
-{
-	/* relaxed: C1, written under the lock only; the fences order it for C3. */
-	uint32_t count = atomic_load_explicit(&in->count, memory_order_relaxed);
-
-	atomic_store_explicit(&in->count, count + by, memory_order_relaxed);
+	/* C2 release, pairs with C1: what was done under the lock. */
+	atomic_store_explicit(&in->state, state, memory_order_release);
 }
 
 /* Under the lock. */
@@ -118,46 +115,53 @@ static void take_out(bucket *in, weft_park_task_ *task)
 	*(task->previous == NULL ? &in->first : &task->previous->next) = task->next;
 	*(task->next == NULL ? &in->last : &task->next->previous) = task->previous;
 	task->waits = false;
-	change_count(in, (uint32_t)-1);
 }
 
 /* Puts the running task into the table, unless the word has changed. */
 static bool put_in(weft_park_task_ *task, const WEFT_ATOMIC(uint32_t) * word, uint32_t value)
 {
 	bucket *in = bucket_of(word);
-	bool waits;
+	uint32_t state = lock(in);
 
-	lock(in);
-	change_count(in, 1);
-	/* F1 seq_cst, pairs with F2: see above. */
-	atomic_thread_fence(memory_order_seq_cst);
-	/* relaxed: W5, ordered by the fence; who goes on looks again with acquire. */
-	waits = atomic_load_explicit(word, memory_order_relaxed) == value;
-	if (waits) {
-		task->word = word;
-		task->waits = true;
-		task->next = NULL;
-		task->previous = in->last;
-		*(in->last == NULL ? &in->first : &in->last->next) = task;
-		in->last = task;
-	} else {
-		change_count(in, (uint32_t)-1);
+	/* W5 seq_cst, pairs with F1: see above. */
+	if (atomic_load_explicit(word, memory_order_seq_cst) != value) {
+		unlock(in, state);
+		return false;
 	}
-	unlock(in);
-	return waits;
+	task->word = word;
+	task->waits = true;
+	task->next = NULL;
+	task->previous = in->last;
+	*(in->last == NULL ? &in->first : &in->last->next) = task;
+	in->last = task;
+	unlock(in, state + ONE_TASK);
+	return true;
+}
+
+static bool leave_table(weft_park_task_ *task)
+{
+	bucket *in = bucket_of(task->word);
+	uint32_t state = lock(in);
+	bool waited = task->waits;
+
+	if (waited)
+		take_out(in, task);
+	unlock(in, waited ? state - ONE_TASK : state);
+	return waited;
 }
 
 bool weft_park_leave_(weft_park_task_ *task)
 {
-	bucket *in = bucket_of(task->word);
-	bool waited;
+	uint32_t suspended = PARKER_SUSPENDED;
 
-	lock(in);
-	waited = task->waits;
-	if (waited)
-		take_out(in, task);
-	unlock(in);
-	return waited;
+	if (task->parker == NULL)
+		task->has_left = leave_table(task);
+	else
+		/* relaxed: nothing is handed over by a wait that is given up. */
+		task->has_left = atomic_compare_exchange_strong_explicit(
+			&task->parker->state_, &suspended, PARKER_EMPTY, memory_order_relaxed,
+			memory_order_relaxed);
+	return task->has_left;
 }
 
 /* Waits once while *word == value, as a task or as a thread. */
@@ -223,12 +227,12 @@ int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t
 
 /* Takes up to `count` tasks that wait for the word out of a bucket that is not empty, the longest
  * waiting first, and has them go on. Returns how many. */
-static WEFT_COLD int32_t wake_some(bucket *in, const void *word, int32_t count)
+static __attribute__((noinline)) int32_t wake_some(bucket *in, const void *word, int32_t count)
 {
 	weft_park_task_ *woken = NULL, **end = &woken;
+	uint32_t state = lock(in);
 	int32_t found = 0;
 
-	lock(in);
 	for (weft_park_task_ *task = in->first, *next; task != NULL && found < count; task = next) {
 		next = task->next;
 		if (task->word != word)
@@ -239,7 +243,7 @@ static WEFT_COLD int32_t wake_some(bucket *in, const void *word, int32_t count)
 		end = &task->next;
 		found++;
 	}
-	unlock(in);
+	unlock(in, state - (uint32_t)found * ONE_TASK);
 	while (woken != NULL) {
 		weft_park_task_ *next = woken->next;
 
@@ -253,10 +257,10 @@ static inline int32_t wake_tasks(const void *word, int32_t count)
 {
 	bucket *in = bucket_of(word);
 
-	/* F2 seq_cst, pairs with F1: see above. */
+	/* F1 seq_cst, pairs with C1, W5: see above. */
 	atomic_thread_fence(memory_order_seq_cst);
 	/* relaxed: C3, ordered by the fence. */
-	if (WEFT_LIKELY(atomic_load_explicit(&in->count, memory_order_relaxed) == 0))
+	if (WEFT_LIKELY(atomic_load_explicit(&in->state, memory_order_relaxed) == 0))
 		return 0;
 	return wake_some(in, word, count);
 }
@@ -274,25 +278,62 @@ void weft_park_wake(const WEFT_ATOMIC(uint32_t) * word, int32_t count)
 		futex_wake(word, count - woken);
 }
 
-void weft_park_forked_(void)
+static uint32_t forget(bucket *in)
 {
-	for (size_t i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++) {
-		bucket *in = &buckets[i];
+	/* relaxed: nobody else is here. What is not in use is not written to, and takes no memory.
+	 */
+	uint32_t state = atomic_load_explicit(&in->state, memory_order_relaxed);
 
-		/* relaxed: this process has one thread. Only what is in use is written to. */
-		if (atomic_load_explicit(&in->count, memory_order_relaxed) == 0 &&
-		    atomic_load_explicit(&in->lock, memory_order_relaxed) == LOCK_FREE)
-			continue;
-		atomic_store_explicit(&in->count, 0, memory_order_relaxed);
-		atomic_store_explicit(&in->lock, LOCK_FREE, memory_order_relaxed);
+	if (state != 0) {
+		atomic_store_explicit(&in->state, 0, memory_order_relaxed);
 		in->first = in->last = NULL;
 	}
+	return state / ONE_TASK;
+}
+
+uint32_t weft_park_forget_(const void *word)
+{
+	return forget(bucket_of(word));
+}
+
+void weft_park_forked_(void)
+{
+	for (size_t i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++)
+		forget(&buckets[i]);
+	weft_park_running_ = NULL;
+}
+
+/* As a task. Returns whether it was suspended, and then made to go on by the token: that has been
+ * handed over, and is no longer in the parker. */
+static bool suspend_for_token(weft_parker *parker, weft_park_task_ *task, weft_deadline deadline)
+{
+	uint32_t seen = PARKER_EMPTY;
+
+	if (deadline == WEFT_NOW || !task->ways->prepare(task))
+		return false;
+	parker->task_ = task;
+	task->parker = parker;
+	task->has_left = true;
+	/* T1 release, pairs with T2, W2: the unparker finds the task. */
+	if (atomic_compare_exchange_strong_explicit(&parker->state_, &seen, PARKER_SUSPENDED,
+						    memory_order_release, memory_order_relaxed)) {
+		task->has_left = false;
+		task->ways->suspend(task, deadline);
+	}
+	task->parker = NULL;
+	return !task->has_left;
 }
 
 int weft_parker_park(weft_parker *parker, uint64_t spin_ns, weft_deadline deadline)
 {
-	uint32_t seen = spin_while(&parker->state_, PARKER_EMPTY, spin_ns, deadline);
+	weft_park_task_ *task = weft_park_running_;
+	uint32_t seen;
 
+	/* relaxed: a second token, W6 takes it with acquire. */
+	if (task != NULL && suspend_for_token(parker, task, deadline) &&
+	    atomic_load_explicit(&parker->state_, memory_order_relaxed) == PARKER_EMPTY)
+		return 0;
+	seen = spin_while(&parker->state_, PARKER_EMPTY, spin_ns, deadline);
 	if (seen == PARKER_EMPTY && deadline != WEFT_NOW) {
 		/* Say that the waker must enter the kernel, unless the token has come meanwhile.
 		 * relaxed: W6 below takes the token with acquire. */
@@ -308,10 +349,25 @@ int weft_parker_park(weft_parker *parker, uint64_t spin_ns, weft_deadline deadli
 
 void weft_parker_unpark(weft_parker *parker)
 {
-	/* W2 release, pairs with W1, W3, W4, W6: what happened before is the waiter's to see. */
-	uint32_t seen =
-		atomic_exchange_explicit(&parker->state_, PARKER_TOKEN, memory_order_release);
+	/* relaxed: the exchange checks it. */
+	uint32_t seen = atomic_load_explicit(&parker->state_, memory_order_relaxed);
+	weft_park_task_ *task;
 
-	if (seen == PARKER_ASLEEP)
+	/* T2 acquire, pairs with T1: the task. It gets the token from hand to hand. */
+	if (seen == PARKER_SUSPENDED &&
+	    atomic_compare_exchange_strong_explicit(&parker->state_, &seen, PARKER_EMPTY,
+						    memory_order_acquire, memory_order_relaxed)) {
+		task = parker->task_;
+		task->ways->resume(task);
+		return;
+	}
+	/* W2 acq_rel, pairs with T1, W1, W3, W4, W6: what happened before is the waiter's to see;
+	 * and the task, if one is suspended by now. */
+	seen = atomic_exchange_explicit(&parker->state_, PARKER_TOKEN, memory_order_acq_rel);
+	if (seen == PARKER_ASLEEP) {
 		weft_park_wake(&parker->state_, 1);
+	} else if (seen == PARKER_SUSPENDED) {
+		task = parker->task_;
+		task->ways->resume(task);
+	}
 }

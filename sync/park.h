@@ -38,6 +38,7 @@
  */
 typedef struct weft_parker {
 	WEFT_ATOMIC(uint32_t) state_;
+	struct weft_park_task_ *task_; /* that waits, if it is one */
 } weft_parker;
 
 /* For weft_park_wake: all that sleep on the word. */

@@ -28,11 +28,13 @@ typedef struct weft_park_ways_ {
 
 struct weft_park_task_ {
 	const weft_park_ways_ *ways;
-	const void *word; /* what it waits for */
+	const void *word;           /* what it waits for; */
+	struct weft_parker *parker; /* or this, unless NULL */
 	/* In its bucket; under that one's lock. */
 	weft_park_task_ *next;
 	weft_park_task_ *previous;
 	bool waits;
+	bool has_left; /* its last wait, by weft_park_leave_ */
 };
 
 /* The task that runs on the calling thread and can be suspended, or NULL. */
@@ -46,7 +48,11 @@ bool weft_park_leave_(weft_park_task_ *task);
 /* Has up to `count` tasks that wait for the word go on, but wakes no thread. */
 void weft_park_wake_tasks_(const WEFT_ATOMIC(uint32_t) * word, int32_t count);
 
-/* In the child of a fork: those who waited are not there. */
+/* As if nobody waited for a word in this one's bucket. Returns how many did. Threads: one, while
+ * nobody else is in park. */
+uint32_t weft_park_forget_(const void *word);
+
+/* In the child of a fork: nobody waits, and the calling thread is a thread. */
 void weft_park_forked_(void);
 
 #endif

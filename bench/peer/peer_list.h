@@ -20,6 +20,7 @@ std::string peers();
 
 /* Defined by the adapters. */
 void add_peer_atomic_queue();
+void add_peer_boost_context();
 void add_peer_boost_lockfree();
 void add_peer_ck();
 void add_peer_dpdk();

@@ -12,7 +12,8 @@ from c_source import Tap
 
 STRUCTURES = ['mpmc_queue', 'mpmc_lockfree', 'mpmc_unbounded', 'mpsc_queue', 'spsc_queue',
               'stack', 'deque', 'priority_queue', 'multiqueue', 'counter', 'gauge', 'histogram',
-              'rcu_ptr', 'seqlock', 'object_pool', 'park', 'eventcount', 'pool', 'forkjoin']
+              'rcu_ptr', 'seqlock', 'object_pool', 'park', 'eventcount', 'pool', 'forkjoin',
+              'fiber']
 CONTEXT = ['compiler', 'cpu', 'flags', 'peers', 'pinned', 'plan', 'weft']
 BRIEF = ['--run-ms', '1', '--repetitions', '2']
 

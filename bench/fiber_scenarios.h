@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_FIBER_SCENARIOS_H
+#define WEFT_BENCH_FIBER_SCENARIOS_H
+
+/*
+ * What is measured of fibers, as templates for all.
+ *
+ * A way to switch is a class with
+ *     void there_and_back()    to another context, which comes back at once
+ *     uint64_t visits()        how often it was there
+ * A way to run fibers is a class of
+ *     fibers()                 on one thread, or one worker
+ *     uint64_t pass(uint64_t)  two of them hand over to each other so often each
+ *     uint64_t chain(uint64_t) so many, spawned one after the other: each waits until the next one
+ *                              has begun, and ends. Returns how many have ended.
+ */
+
+#include <memory>
+
+#include "harness.h"
+#include "registry.h"
+
+namespace bench
+{
+
+template <class Context> result measure_switch()
+{
+	auto context = std::make_unique<Context>();
+	constexpr int trips = 1000;
+	uint64_t wanted = 0;
+
+	double ns = time_alone(2 * trips, [&] {
+		for (int i = 0; i < trips; i++)
+			context->there_and_back();
+		wanted += trips;
+	});
+	if (context->visits() != wanted)
+		return {.wrong = "a switch went elsewhere"};
+	return {.ns = ns};
+}
+
+/* Calls run(count) until the time is up. */
+template <class Fibers>
+result measure_fibers(uint64_t (Fibers::*run)(uint64_t), uint64_t count, double operations)
+{
+	auto fibers = std::make_unique<Fibers>();
+	double runs = 0, begin, end;
+
+	(fibers.get()->*run)(count);
+	begin = now_ns();
+	do {
+		if ((fibers.get()->*run)(count) != count)
+			return {.wrong = "not all of them came to their end"};
+		runs++;
+		end = now_ns();
+	} while (end - begin < current_settings().run_ms * 1e6);
+	return {.ns = (end - begin) / runs / operations};
+}
+
+template <class Context> void add_switch(const std::string &name, role role)
+{
+	add("fiber", "switch", unit::time, {name, role, measure_switch<Context>});
+}
+
+template <class Fibers> void add_fibers(const std::string &name, role role)
+{
+	constexpr uint64_t passes = 20000, chained = 50000;
+
+	add("fiber", "hand_over", unit::time,
+	    {name, role,
+	     [] { return measure_fibers<Fibers>(&Fibers::pass, passes, 2.0 * passes); }});
+	add("fiber", "spawn_suspend_resume_end", unit::time,
+	    {name, role, [] { return measure_fibers<Fibers>(&Fibers::chain, chained, chained); }});
+}
+
+} // namespace bench
+
+#endif
