@@ -281,10 +281,12 @@ int weft_pool_create(weft_pool **pool, const weft_pool_options *options)
 		return -ENOMEM;
 	memset((void *)made, 0, sizeof(*made));
 	made->generation = weft_pool_generation_;
+	weft_overflow_watch_();
 	error = prepare_pool(made, &all);
 	if (error == 0)
 		error = start_workers(made);
 	if (error != 0) {
+		weft_overflow_unwatch_();
 		free_pool(made);
 		return error;
 	}
@@ -335,6 +337,7 @@ int weft_pool_destroy(weft_pool *pool)
 		return error;
 	if (!is_left_behind(pool))
 		join_workers(pool, pool->workers);
+	weft_overflow_unwatch_();
 	free_pool(pool);
 	return 0;
 }

@@ -18,6 +18,12 @@
  *
  * A task that waits is suspended, and its worker runs others; see executor.h.
  *
+ * A task that overflows its stack ends the process by SIGSEGV, as a guard stands below each. (On
+ * systems before Linux 6.13 below the first 16384 of them: there a guard takes mappings.) So that
+ * this is told from other faults, a handler of SIGSEGV says one line on standard error first. It is
+ * set while there are pools, and only if the signal had its default action when the first one was
+ * created; a program that wants another sets it before, or whenever it likes.
+ *
  * In the child of a fork the workers are not there. A pool from before can be shut down there,
  * which ends nothing and returns at once, and destroyed, and others be created; tasks and futures
  * that had not ended never do, and must not be waited for. In a child that a task has made, the
@@ -173,7 +179,8 @@ WEFT_BEGIN_DECLS
 
 /*
  * Starts the workers. When the process may not bind them (or a CPU of the plan is gone), they run
- * unpinned, and the statistics say so. Workers block all signals.
+ * unpinned, and the statistics say so. Workers block all signals but
+ * SIGSEGV.
  *
  * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,

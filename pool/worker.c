@@ -521,6 +521,7 @@ void *weft_worker_main_(void *worker)
 
 	weft_worker_current_ = self;
 	weft_reclaim_worker_begins_();
+	weft_overflow_worker_begins_(self);
 
 	bool has_begun = settle(self);
 
@@ -530,6 +531,7 @@ void *weft_worker_main_(void *worker)
 	if (has_begun && pool->worker_ends != NULL)
 		pool->worker_ends(pool->hook_context, self->index);
 	weft_reclaim_worker_ends_();
+	weft_overflow_worker_ends_(self);
 	weft_worker_current_ = NULL;
 	/* A3 acq_rel, pairs with A3, pool:A4: all that the workers did is done. */
 	if (atomic_fetch_sub_explicit(&pool->alive, 1, memory_order_acq_rel) == 1)

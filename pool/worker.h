@@ -19,6 +19,7 @@
 #include "bound.h"
 #include "fiber.h"
 #include "lane.h"
+#include "overflow.h"
 #include "pace.h"
 #include "wake.h"
 
@@ -94,6 +95,7 @@ struct weft_worker_ {
 	struct weft_worker_ *fork_victim;
 	weft_task fork_task;
 	weft_fibers_ fibers;
+	weft_overflow_ overflow;
 	/* The fork stack that thieves look at, or NULL; written by the worker. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_level_ *) fork_shown;
 };
