@@ -106,6 +106,7 @@ static weft_fiber_ *create(weft_worker_ *worker)
 	fiber->fork_level = NULL;
 	fiber->timer.link = NULL;
 	fiber->stack = stack;
+	weft_fiber_stacks_own_(&worker->fibers.stacks, &stack, fiber);
 	weft_context_init(&fiber->context, stack.low, (size_t)((char *)fiber - stack.low), live,
 			  fiber);
 	return fiber;

@@ -176,13 +176,24 @@ int weft_fiber_stacks_take_(weft_fiber_stacks_ *stacks, weft_fiber_stack_ *stack
 	return 0;
 }
 
+static unsigned index_of(const weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack)
+{
+	return (unsigned)((size_t)(stack->low - low_of(stacks, stack->slab, 0)) / stacks->stride);
+}
+
+void weft_fiber_stacks_own_(const weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack,
+			    void *owner)
+{
+	stack->slab->owner[index_of(stacks, stack)] = owner;
+}
+
 void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack)
 {
 	weft_fiber_slab_ *slab = stack->slab;
-	unsigned index =
-		(unsigned)((size_t)(stack->low - low_of(stacks, slab, 0)) / stacks->stride);
+	unsigned index = index_of(stacks, stack);
 
 	stacks->in_use--;
+	slab->owner[index] = NULL;
 	slab->free |= (uint64_t)1 << index;
 	if (slab->free == all_of(stacks)) {
 		unmap_slab(stacks, slab);
@@ -201,12 +212,4 @@ void weft_fiber_stacks_fini_(weft_fiber_stacks_ *stacks)
 	while (stacks->first != NULL)
 		unmap_slab(stacks, stacks->first);
 	stacks->in_use = 0;
-}
-
-char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab,
-			     unsigned index)
-{
-	if ((slab->free >> index & 1) != 0)
-		return NULL;
-	return low_of(stacks, slab, index) + stacks->bytes;
 }

@@ -37,6 +37,7 @@ struct weft_fiber_slab_ {
 	uint64_t free;       /* bit i: stack i is not in use */
 	uint64_t guarded;    /* bit i: it has been in use, and has what guard it can have */
 	uint64_t mapped;     /* of these, those whose guard is a mapping */
+	void *owner[64];     /* whatever uses it, for who walks all of them; NULL once given back */
 	unsigned handle[64]; /* valgrind's names for them */
 };
 
@@ -58,11 +59,11 @@ void weft_fiber_stacks_fini_(weft_fiber_stacks_ *stacks);
 /* A stack that nobody uses. Returns 0, or -ENOMEM. */
 int weft_fiber_stacks_take_(weft_fiber_stacks_ *stacks, weft_fiber_stack_ *stack);
 
+/* Who uses it, for who walks all of them. */
+void weft_fiber_stacks_own_(const weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack,
+			    void *owner);
+
 /* Its memory goes to the system. */
 void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_ *stack);
-
-/* The top of stack `index` of a slab that has been in use, or NULL: for who walks all of them. */
-char *weft_fiber_stacks_top_(const weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab,
-			     unsigned index);
 
 #endif

@@ -67,6 +67,8 @@ all 100000 of them before the report'
     call closing
     point 'closing' prints 'the orders come to 1350000
 the shop is closed'
+    call conversations
+    point 'conversations' prints '1000 conversations, the sum of all answers is 14000'
     call crawl
     point 'crawl' prints '100000 pages seen, each once'
     call pipeline
