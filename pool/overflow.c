@@ -21,10 +21,9 @@ static struct sigaction earlier; /* while it is ours */
 /* Appends a text, or a number. Nothing that a handler must not call. */
 static char *say(char *end, const char *text)
 {
-	size_t length = strlen(text);
-
-	memcpy(end, text, length);
-	return end + length;
+	while (*text != '\0')
+		*end++ = *text++;
+	return end;
 }
 
 static char *say_number(char *end, size_t number)
