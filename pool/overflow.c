@@ -14,8 +14,8 @@ enum {
 	REACH_BYTES = 4096,
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static unsigned pools;           /* under the mutex */
+static WEFT_ATOMIC(uint32_t) taken; /* 1 while somebody changes what follows */
+static unsigned pools;
 static struct sigaction earlier; /* while it is ours */
 
 /* Appends a text, or a number. Nothing that a handler must not call. */
@@ -81,11 +81,26 @@ static bool is_ours(const struct sigaction *action)
 	return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == on_fault;
 }
 
+/* Pools that begin or end take turns. */
+static void take(void)
+{
+	/* K1 acquire, pairs with K2: what the one before has left. */
+	while (atomic_exchange_explicit(&taken, 1, memory_order_acquire) != 0)
+		weft_park_while(&taken, 1, 0, WEFT_FOREVER);
+}
+
+static void give_back(void)
+{
+	/* K2 release, pairs with K1: as there. */
+	atomic_store_explicit(&taken, 0, memory_order_release);
+	weft_park_wake(&taken, 1);
+}
+
 void weft_overflow_watch_(void)
 {
 	struct sigaction action;
 
-	pthread_mutex_lock(&mutex);
+	take();
 	if (pools++ == 0 && sigaction(SIGSEGV, NULL, &action) == 0 &&
 	    (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL) {
 		earlier = action;
@@ -94,17 +109,17 @@ void weft_overflow_watch_(void)
 		action.sa_flags = SA_SIGINFO | SA_ONSTACK;
 		sigaction(SIGSEGV, &action, NULL);
 	}
-	pthread_mutex_unlock(&mutex);
+	give_back();
 }
 
 void weft_overflow_unwatch_(void)
 {
 	struct sigaction action;
 
-	pthread_mutex_lock(&mutex);
+	take();
 	if (--pools == 0 && sigaction(SIGSEGV, NULL, &action) == 0 && is_ours(&action))
 		sigaction(SIGSEGV, &earlier, NULL);
-	pthread_mutex_unlock(&mutex);
+	give_back();
 }
 
 void weft_overflow_worker_begins_(weft_worker_ *self)
