@@ -11,7 +11,7 @@
 
 #include <weft/lockfree/counter.h>
 
-#include "model.h"
+#include "scripts.h"
 
 enum {
 	THREADS = 4,
@@ -67,10 +67,8 @@ static int64_t amounts_of(int thread, bool only_before_reset)
 	return only_before_reset ? before_reset : sum;
 }
 
-static void call(int self, int index)
+static void call(int self, int index, char what)
 {
-	char what = test.shape->threads[self][index];
-
 	if (what == 'r') {
 		test.taken[self][index] = weft_counter_reset(&test.counter);
 	} else if (what == 's') {
@@ -85,20 +83,9 @@ static void call(int self, int index)
 	}
 }
 
-static void follow(void *argument)
+static void run_threads(model_script_call *how)
 {
-	int self = (int)(intptr_t)argument;
-	const char *calls = test.shape->threads[self];
-
-	for (int i = 0; calls[i] != '\0'; i++)
-		call(self, i);
-}
-
-static void run_threads(void (*body)(void *))
-{
-	for (int i = 0; i < THREADS && test.shape->threads[i] != NULL; i++)
-		model_thread(body, (void *)(intptr_t)i);
-	model_join();
+	model_run_scripts(test.shape->threads, THREADS, 0, how);
 }
 
 /* Each addition is taken once. */
@@ -107,7 +94,7 @@ static void each_once(const void *argument)
 	int64_t all = 0, before_reset = 0, seen = 0;
 
 	setup(argument);
-	run_threads(follow);
+	run_threads(call);
 	for (int i = 0; i < THREADS && test.shape->threads[i] != NULL; i++) {
 		all += amounts_of(i, false);
 		before_reset += amounts_of(i, true);
@@ -140,7 +127,7 @@ static void sums(const void *argument)
 	uint64_t taken = 0, all = 0;
 
 	setup(argument);
-	run_threads(follow);
+	run_threads(call);
 	for (int i = 0; i < THREADS && test.shape->threads[i] != NULL; i++) {
 		const char *calls = test.shape->threads[i];
 
@@ -160,7 +147,7 @@ static void one_has_it(const void *argument)
 	int rising = 0;
 
 	setup(argument);
-	run_threads(follow);
+	run_threads(call);
 	for (int i = 0; i < THREADS; i++) {
 		for (int k = 0; k < CALLS_MAX; k++)
 			rising += test.taken[i][k] > 0;
@@ -199,23 +186,18 @@ static void describe(const struct model_operation *operation, char *text, size_t
 			 operation->result);
 }
 
-static void follow_recorded(void *argument)
+static void call_recorded(int self, int index, char what)
 {
-	int self = (int)(intptr_t)argument;
-	const char *calls = test.shape->threads[self];
-
-	for (int i = 0; calls[i] != '\0'; i++) {
-		if (calls[i] == 'r') {
-			model_call(RESET, 0);
-			model_return((long)weft_counter_reset(&test.counter));
-		} else if (calls[i] == 's') {
-			model_call(READ, 0);
-			model_return((long)weft_counter_read(&test.counter));
-		} else {
-			model_call(ADD, (long)amount_of(self, i));
-			call(self, i);
-			model_return(0);
-		}
+	if (what == 'r') {
+		model_call(RESET, 0);
+		model_return((long)weft_counter_reset(&test.counter));
+	} else if (what == 's') {
+		model_call(READ, 0);
+		model_return((long)weft_counter_read(&test.counter));
+	} else {
+		model_call(ADD, (long)amount_of(self, index));
+		call(self, index, what);
+		model_return(0);
 	}
 }
 
@@ -228,7 +210,7 @@ static void linearizable(const void *argument)
 	};
 
 	setup(argument);
-	run_threads(follow_recorded);
+	run_threads(call_recorded);
 	model_assert_linearizable(&specification);
 	if (model_frozen() == 0)
 		weft_counter_fini(&test.counter);

@@ -10,7 +10,7 @@
 
 #include <weft/lockfree/gauge.h>
 
-#include "model.h"
+#include "scripts.h"
 
 enum {
 	THREADS = 3,
@@ -91,9 +91,8 @@ static int64_t argument_of(int self, int index)
 	}
 }
 
-static int64_t call(int self, int index)
+static int64_t result_of(int self, int index, char what)
 {
-	char what = test.shape->threads[self][index];
 	int64_t value = argument_of(self, index);
 
 	model_run_on(what == '1');
@@ -123,26 +122,19 @@ static int64_t smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static void follow(void *argument)
+static void call(int self, int index, char what)
 {
-	int self = (int)(intptr_t)argument;
-	const char *calls = test.shape->threads[self];
+	int64_t result = result_of(self, index, what);
 
-	for (int i = 0; calls[i] != '\0'; i++) {
-		int64_t result = call(self, i);
-
-		if (calls[i] == 'h')
-			test.high[self] = larger(test.high[self], result);
-		else if (calls[i] == 'l')
-			test.low[self] = smaller(test.low[self], result);
-	}
+	if (what == 'h')
+		test.high[self] = larger(test.high[self], result);
+	else if (what == 'l')
+		test.low[self] = smaller(test.low[self], result);
 }
 
-static void run_threads(void (*body)(void *))
+static void run_threads(model_script_call *how)
 {
-	for (int i = 0; i < THREADS && test.shape->threads[i] != NULL; i++)
-		model_thread(body, (void *)(intptr_t)i);
-	model_join();
+	model_run_scripts(test.shape->threads, THREADS, 0, how);
 }
 
 /* The extremes of all intervals are those of all values. */
@@ -152,7 +144,7 @@ static void none_is_lost(const void *argument)
 	int64_t high, low;
 
 	setup(argument);
-	run_threads(follow);
+	run_threads(call);
 	high = weft_gauge_high(&test.gauge);
 	low = weft_gauge_low(&test.gauge);
 	model_assert(weft_gauge_reset_high(&test.gauge) == high);
@@ -216,20 +208,15 @@ static void describe(const struct model_operation *operation, char *text, size_t
 		 operation->result);
 }
 
-static void follow_recorded(void *argument)
+static void call_recorded(int self, int index, char what)
 {
-	int self = (int)(intptr_t)argument;
-	const char *calls = test.shape->threads[self];
+	int64_t result;
 
-	for (int i = 0; calls[i] != '\0'; i++) {
-		int64_t result;
-
-		model_call(kind_of(calls[i]), (long)argument_of(self, i));
-		result = call(self, i);
-		if (result == WEFT_GAUGE_HIGH_NONE || result == WEFT_GAUGE_LOW_NONE)
-			result = 0;
-		model_return((long)result);
-	}
+	model_call(kind_of(what), (long)argument_of(self, index));
+	result = result_of(self, index, what);
+	if (result == WEFT_GAUGE_HIGH_NONE || result == WEFT_GAUGE_LOW_NONE)
+		result = 0;
+	model_return((long)result);
 }
 
 static void linearizable(const void *argument)
@@ -241,7 +228,7 @@ static void linearizable(const void *argument)
 	};
 
 	setup(argument);
-	run_threads(follow_recorded);
+	run_threads(call_recorded);
 	model_assert_linearizable(&specification);
 	if (model_frozen() == 0)
 		weft_gauge_fini(&test.gauge);

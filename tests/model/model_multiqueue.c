@@ -11,7 +11,7 @@
 
 #include <weft/lockfree/multiqueue.h>
 
-#include "model.h"
+#include "scripts.h"
 
 enum {
 	THREADS = 4,
@@ -37,7 +37,8 @@ static struct {
 	int contents[THREADS * ELEMENTS];
 	int pushed[THREADS], popped[THREADS];
 	bool got[THREADS][THREADS * ELEMENTS];
-	bool drained[THREADS];
+	/* What a thread has learned, or done itself. */
+	bool closed[THREADS], drained[THREADS];
 	/* Written before the queue is closed. */
 	int last_words;
 	bool out_of_memory;
@@ -109,40 +110,29 @@ static void release_lane(void)
 	atomic_store_explicit(&test.queue.lanes_->taken_, 0, memory_order_release);
 }
 
-static void follow_script(int thread, const char *script)
+static void call(int thread, int index, char what)
 {
-	bool closed = false;
+	int result = 0;
 
-	for (; script != NULL && *script != '\0'; script++) {
-		if (*script == 'c') {
-			test.last_words = 1;
-			weft_multiqueue_close(&test.queue);
-			closed = true;
-		} else if (*script == 'i') {
-			if (weft_multiqueue_is_closed(&test.queue))
-				model_assert(test.last_words == 1);
-		} else if (*script != 'o') {
-			int result = push(thread, *script);
-
-			model_assert(!closed || result != 0);
-			closed = closed || result == -EPIPE;
-		} else {
-			int result = pop(thread, NULL);
-
-			model_assert(!test.drained[thread] || result == -EPIPE);
-			test.drained[thread] = result == -EPIPE;
-			if (result == -EPIPE)
-				model_assert(test.last_words == 1);
-			closed = closed || result == -EPIPE;
-		}
+	(void)index;
+	if (what == 'c') {
+		test.last_words = 1;
+		weft_multiqueue_close(&test.queue);
+		test.closed[thread] = true;
+	} else if (what == 'i') {
+		if (weft_multiqueue_is_closed(&test.queue))
+			model_assert(test.last_words == 1);
+	} else if (what != 'o') {
+		result = push(thread, what);
+		model_assert(!test.closed[thread] || result != 0);
+	} else {
+		result = pop(thread, NULL);
+		model_assert(!test.drained[thread] || result == -EPIPE);
+		test.drained[thread] = result == -EPIPE;
+		if (result == -EPIPE)
+			model_assert(test.last_words == 1);
 	}
-}
-
-static void run(void *argument)
-{
-	int thread = (int)(intptr_t)argument;
-
-	follow_script(thread, test.shape->threads[thread - 1]);
+	test.closed[thread] = test.closed[thread] || result == -EPIPE;
 }
 
 static void check_all_taken_once(void)
@@ -177,10 +167,8 @@ static void exact(const void *shape)
 		weft_multiqueue_fini(&test.queue);
 		return;
 	}
-	follow_script(0, test.shape->before);
-	for (int i = 1; i < THREADS && test.shape->threads[i - 1] != NULL; i++)
-		model_thread(run, (void *)(intptr_t)i);
-	model_join();
+	model_follow_script(0, test.shape->before, call);
+	model_run_scripts(test.shape->threads, THREADS - 1, 1, call);
 	if (model_frozen() == 0) {
 		check_all_taken_once();
 		weft_multiqueue_fini(&test.queue);
@@ -235,31 +223,24 @@ static const struct model_specification specification = {
 	.describe = describe,
 };
 
-static void run_recorded(void *argument)
+static void call_recorded(int thread, int index, char what)
 {
-	int thread = (int)(intptr_t)argument;
-	const char *script = test.shape->threads[thread - 1];
-
-	for (; *script != '\0'; script++) {
-		if (*script == 'o') {
-			model_call('o', 0);
-			model_return(pop(thread, NULL));
-		} else if (*script == 'r') {
-			release_lane();
-		} else {
-			model_call('p', 4 * (thread * ELEMENTS + test.pushed[thread] + 1) +
-						*script - '0');
-			model_return(push(thread, *script));
-		}
+	(void)index;
+	if (what == 'o') {
+		model_call('o', 0);
+		model_return(pop(thread, NULL));
+	} else if (what == 'r') {
+		release_lane();
+	} else {
+		model_call('p', 4 * (thread * ELEMENTS + test.pushed[thread] + 1) + what - '0');
+		model_return(push(thread, what));
 	}
 }
 
 static void linearizable(const void *shape)
 {
 	setup(shape);
-	for (int i = 1; i < THREADS && test.shape->threads[i - 1] != NULL; i++)
-		model_thread(run_recorded, (void *)(intptr_t)i);
-	model_join();
+	model_run_scripts(test.shape->threads, THREADS - 1, 1, call_recorded);
 	model_assert_linearizable(&specification);
 	if (model_frozen() == 0)
 		weft_multiqueue_fini(&test.queue);
