@@ -8,7 +8,7 @@
 /* How many pairs of lanes a pop looks at before it goes through all of them. */
 #define PAIRS_TRIED 4
 
-/* Chunks for each lane when all have the same; a lane wastes part of one. */
+/* Chunks for each lane when all have the same; a lane wastes less than two. */
 #define CHUNKS_A_LANE 4
 
 /* What fits into an inbox. */
@@ -61,7 +61,7 @@ static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t ele
 		layout->lanes *= 2;
 	while (capacity > ((size_t)CHUNKS_A_LANE * layout->lanes) << layout->chunk_shift)
 		layout->chunk_shift++;
-	layout->chunks = (uint32_t)((capacity - 1) >> layout->chunk_shift) + 1 + layout->lanes - 1;
+	layout->chunks = (uint32_t)((capacity - 1) >> layout->chunk_shift) + 1 + 2 * layout->lanes;
 	layout->entry_size = entry_size_for(element_size);
 	layout->letter_size = offsetof(weft_multiqueue_letter_, element) + element_size;
 	layout->inbox_size = weft_mpmc_queue_memory_size(INBOX_CAPACITY, layout->letter_size);
@@ -255,11 +255,11 @@ WEFT_INLINE void set_count(const weft_multiqueue_heap_ *heap, weft_multiqueue_la
 }
 
 /* Whether there is an entry for one more in a lane that is ours; a new chunk if need be. */
-static bool make_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint32_t count)
+static bool make_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 {
 	uint64_t first, next;
 
-	if ((count & (((uint32_t)1 << queue->chunk_shift_) - 1)) != 0)
+	if (WEFT_LIKELY(count_of(lane) < (uint64_t)lane->chunk_count_ << queue->chunk_shift_))
 		return true;
 	do {
 		/* K1 acquire, pairs with K2: its link, and its last user is done with it. */
@@ -272,18 +272,19 @@ static bool make_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint3
 		next |= ((first >> CHUNK_BITS) + 1) << CHUNK_BITS;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&queue->chunks_, &first, next, memory_order_relaxed, memory_order_relaxed));
-	lane->chunks_[count >> queue->chunk_shift_] = (uint16_t)(first & NO_CHUNK);
+	lane->chunks_[lane->chunk_count_++] = (uint16_t)(first & NO_CHUNK);
 	return true;
 }
 
-/* Gives the last chunk back when no entry in it is used. */
-static void give_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint32_t count)
+/* Gives the last chunk back when no entry in it is used, nor half of the one before: a lane that
+ * grows and shrinks by a few elements keeps what it has. */
+static void give_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 {
-	uint64_t first, given;
+	uint64_t chunk = (uint64_t)1 << queue->chunk_shift_, first, given;
 
-	if ((count & (((uint32_t)1 << queue->chunk_shift_) - 1)) != 0)
+	if (WEFT_LIKELY(count_of(lane) + chunk + chunk / 2 > lane->chunk_count_ * chunk))
 		return;
-	given = lane->chunks_[count >> queue->chunk_shift_];
+	given = lane->chunks_[--lane->chunk_count_];
 	/* relaxed: only the exchange counts. */
 	first = atomic_load_explicit(&queue->chunks_, memory_order_relaxed);
 	do {
@@ -380,7 +381,7 @@ static void extract(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, void *e
 		extract_sized(queue, lane, element, priority, sizeof(void *));
 	else
 		extract_sized(queue, lane, element, priority, queue->element_size_);
-	give_room(queue, lane, count_of(lane));
+	give_room(queue, lane);
 }
 
 /* relaxed: a hint for all but the thread that has the lane, and for that B2 acquires; see count_of.
@@ -402,12 +403,8 @@ static bool empty_inbox(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 	/* B2 acquire, pairs with B1: the letters of all who have said that there are some. */
 	atomic_exchange_explicit(&lane->mail_, 0, memory_order_acquire);
 	for (letters = weft_mpmc_queue_size(&lane->inbox_); letters > 0; letters--) {
-		if (!make_room(queue, lane, count_of(lane)))
+		if (!make_room(queue, lane) || !weft_mpmc_queue_try_pop(&lane->inbox_, &letter))
 			break;
-		if (!weft_mpmc_queue_try_pop(&lane->inbox_, &letter)) {
-			give_room(queue, lane, count_of(lane));
-			break;
-		}
 		insert(queue, lane, letter.priority, letter.element);
 	}
 	if (weft_mpmc_queue_size(&lane->inbox_) == 0)
@@ -468,11 +465,19 @@ static int push_to_heap(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uin
 	if (!empty_inbox(queue, lane))
 		return 0;
 	for (; *pushed < count; ++*pushed) {
-		if (!make_room(queue, lane, count_of(lane)))
+		if (!make_room(queue, lane))
 			return -EAGAIN;
 		insert(queue, lane, priority, elements + *pushed * queue->element_size_);
 	}
 	return 0;
+}
+
+/* Whether all chunks are with the lanes. Some of those have room then, but to look for it would
+ * only disturb who pops: each wastes less than two chunks, which are there beyond the capacity.
+ * relaxed: who must see that there is room has synchronised with the pop that made it. */
+static bool is_full(const weft_multiqueue *queue)
+{
+	return (atomic_load_explicit(&queue->chunks_, memory_order_relaxed) & NO_CHUNK) == NO_CHUNK;
 }
 
 int weft_multiqueue_push_(weft_multiqueue_handle *handle, uint64_t priority, const void *elements,
@@ -484,6 +489,8 @@ int weft_multiqueue_push_(weft_multiqueue_handle *handle, uint64_t priority, con
 	int error = 0;
 
 	*pushed = 0;
+	if (WEFT_UNLIKELY(is_full(queue)))
+		return seems_closed(queue) ? -EPIPE : -EAGAIN;
 	while (error == 0 && *pushed < count) {
 		size_t before = *pushed;
 

@@ -32,7 +32,7 @@
  *     lane is another thread's leaves its element in the lane's inbox, for that thread or the next
  *     one. A thread that is stopped inside a call hides the one lane that it works in until it goes
  *     on; all others use the other lanes, and the inbox as long as it is not full. So a push says
- *     "full" when there is no more room for its lane, or the lane is another thread's and 16
+ *     "full" when `capacity` elements or more are inside, or the lane is another thread's and 16
  *     elements wait in the inbox; and a pop says "empty" when each lane is empty or another
  *     thread's at that moment. Elements are never lost or doubled.
  *
@@ -51,9 +51,9 @@
  * it, and a thread that is stopped in a lane hides it.
  * A batch that is popped comes from one lane as long as that has some, and counts as stickiness.
  *
- * Memory: for an element 16 bytes and its size, rounded up to 8, and a quarter more, for each lane
- * has a part of its own; for each lane about 1 KiB, 16 elements, and 10 bytes for each lane. It may
- * be the caller's, for instance on a given NUMA node: weft_memory_alloc() of
+ * Memory: for an element 16 bytes and its size, rounded up to 8, and up to as much again, for
+ * each lane has a part of its own; for each lane about 1 KiB, 16 elements, and 12 bytes for each
+ * lane. It may be the caller's, for instance on a given NUMA node: weft_memory_alloc() of
  * <weft/affinity/memory.h>, then weft_multiqueue_init_in.
  */
 
@@ -80,6 +80,7 @@ typedef struct weft_multiqueue_lane_ {
 	WEFT_ATOMIC(uint32_t) mail_;                    /* 1 when inbox_ must be looked at */
 	WEFT_ATOMIC(uint64_t) least_; /* priority of the first; UINT64_MAX when there is none */
 	WEFT_ATOMIC(uint32_t) count_; /* elements in the heap */
+	uint32_t chunk_count_;        /* how many chunks it has */
 	uint16_t *chunks_;
 	uint64_t sequence_; /* of the next element: among equals the oldest is first */
 	/* What was pushed while the lane was another thread's. */
