@@ -30,8 +30,10 @@ void weft_timer_wheel_add_(weft_timer_wheel_ *wheel, weft_timer_ *timer, weft_de
 {
 	uint64_t tick = deadline >> WEFT_TIMER_TICK_BITS_;
 
-	/* The first tick that is not before the deadline. */
-	tick += (deadline & (((uint64_t)1 << WEFT_TIMER_TICK_BITS_) - 1)) != 0;
+	/* The first tick that is not before the deadline, or the last there is. */
+	if ((deadline & (((uint64_t)1 << WEFT_TIMER_TICK_BITS_) - 1)) != 0 &&
+	    tick < UINT64_MAX >> WEFT_TIMER_TICK_BITS_)
+		tick++;
 	/* What is due already expires with the next tick. */
 	timer->tick = tick > wheel->now ? tick : wheel->now + 1;
 	place(wheel, timer);
