@@ -427,9 +427,13 @@ static long endless(weft_fork at, long depth)
 static void stack_has_a_guard(void **state)
 {
 	int status = 0;
-	pid_t child = fork();
+	pid_t child;
 
 	(void)state;
+	/* Their own functions, on the same stack, may be what meets the guard: with locks held. */
+	if (SANITIZED)
+		return;
+	child = fork();
 	if (child == 0) {
 		const struct rlimit none = {0, 0};
 		long value;
