@@ -303,7 +303,7 @@ void add_fiber()
 	add_switch<weft_switch>("weft", role::weft);
 	add_switch<ucontext_switch>("ucontext", role::baseline);
 	add_fibers<weft_fibers>("weft", role::weft);
-	add_fibers<threads>("threads", role::baseline);
+	add_fibers<threads>("threads", role::baseline, 100);
 }
 
 } // namespace bench

@@ -62,15 +62,21 @@ template <class Context> void add_switch(const std::string &name, role role)
 	add("fiber", "switch", unit::time, {name, role, measure_switch<Context>});
 }
 
-template <class Fibers> void add_fibers(const std::string &name, role role)
+/* `part`: what takes hundreds of times as long does that part of the work. */
+template <class Fibers> void add_fibers(const std::string &name, role role, uint64_t part = 1)
 {
-	constexpr uint64_t passes = 20000, chained = 50000;
+	uint64_t passes = 20000 / part, chained = 50000 / part;
 
 	add("fiber", "hand_over", unit::time,
-	    {name, role,
-	     [] { return measure_fibers<Fibers>(&Fibers::pass, passes, 2.0 * passes); }});
+	    {name, role, [passes] {
+		     return measure_fibers<Fibers>(&Fibers::pass, passes,
+						   2 * static_cast<double>(passes));
+	     }});
 	add("fiber", "spawn_suspend_resume_end", unit::time,
-	    {name, role, [] { return measure_fibers<Fibers>(&Fibers::chain, chained, chained); }});
+	    {name, role, [chained] {
+		     return measure_fibers<Fibers>(&Fibers::chain, chained,
+						   static_cast<double>(chained));
+	     }});
 }
 
 } // namespace bench
