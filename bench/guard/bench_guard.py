@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench_guard.py PROGRAM FIGURES COMPILER [--write]: counts the instructions of the hot paths under
 valgrind, which repeats to the last one, and compares them with the committed figures. More than 3 %
-above them fails; --write writes what is counted. The figures are those of one compiler; with any
-other there is nothing to compare, and that is said. The last line is the verdict."""
+above them fails; --write writes what is counted. The figures are those of one compiler and of one
+processor, for which the C library chooses its functions; with any other there is nothing to compare,
+and that is said. The last line is the verdict."""
 import argparse
 import os
 import re
@@ -27,6 +28,13 @@ def count(program):
         times = int(run.stdout)
         with open(out, encoding='utf-8') as file:
             return {name: total / times for name, total in inclusive(file).items()}
+
+
+def processor():
+    """What the C library goes by."""
+    with open('/proc/cpuinfo', encoding='utf-8') as file:
+        facts = dict(re.findall(r'^(vendor_id|cpu family|model)\s*: (\S+)$', file.read(), re.M))
+    return ' '.join(facts.get(key, '?') for key in ('vendor_id', 'cpu family', 'model'))
 
 
 def inclusive(lines):
@@ -90,12 +98,13 @@ def main():
         print('bench_guard: no valgrind: apt-get install valgrind')
         return 77  # skipped
     compiler, known = read(arguments.figures)
-    if compiler != arguments.compiler and not arguments.write:
-        print(f'bench_guard: the figures are those of {compiler}, this is {arguments.compiler}')
+    here = f'{arguments.compiler}, {processor()}'
+    if compiler != here and not arguments.write:
+        print(f'bench_guard: the figures are those of {compiler}, this is {here}')
         return 77
     counted = count(arguments.program)
     if arguments.write:
-        write(arguments.figures, arguments.compiler, counted)
+        write(arguments.figures, here, counted)
     bad = 0
     print(f'{"instructions":22}{"now":>8}{"known":>8}')
     for line, bad in verdicts(counted, known):
