@@ -3,8 +3,8 @@
 """bench_guard.py PROGRAM FIGURES COMPILER [--write]: counts the instructions of the hot paths under
 valgrind, which repeats to the last one, and compares them with the committed figures. More than 3 %
 above them fails; --write writes what is counted. The figures are those of one compiler and of one
-processor, for which the C library chooses its functions; with any other there is nothing to compare,
-and that is said. The last line is the verdict."""
+processor, for which the C library chooses its functions; with any other there is nothing to
+compare, and that is said. The last line is the verdict."""
 import argparse
 import os
 import re
