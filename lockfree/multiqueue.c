@@ -42,11 +42,6 @@ typedef struct weft_multiqueue_layout_ {
 	size_t inboxes, entries, links, tables, bytes;
 } weft_multiqueue_layout_;
 
-static size_t whole_lines(size_t bytes)
-{
-	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
-}
-
 /* Returns false when the arguments are refused. */
 static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t element_size,
 		    unsigned lanes)
@@ -67,12 +62,12 @@ static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t ele
 	layout->inbox_size = weft_mpmc_queue_memory_size(INBOX_CAPACITY, layout->letter_size);
 	layout->inboxes = layout->lanes * sizeof(weft_multiqueue_lane_);
 	layout->entries = layout->inboxes + layout->lanes * layout->inbox_size;
-	layout->links =
-		layout->entries +
-		whole_lines(((size_t)layout->chunks << layout->chunk_shift) * layout->entry_size);
-	layout->tables = layout->links + whole_lines(layout->chunks * sizeof(uint16_t));
-	layout->bytes =
-		layout->tables + layout->lanes * whole_lines(layout->chunks * sizeof(uint16_t));
+	layout->links = layout->entries +
+			weft_whole_lines_(((size_t)layout->chunks << layout->chunk_shift) *
+					  layout->entry_size);
+	layout->tables = layout->links + weft_whole_lines_(layout->chunks * sizeof(uint16_t));
+	layout->bytes = layout->tables +
+			layout->lanes * weft_whole_lines_(layout->chunks * sizeof(uint16_t));
 	return true;
 }
 

@@ -33,15 +33,10 @@ static size_t word_count(unsigned levels)
 	return (levels + LEVELS_A_WORD - 1) / LEVELS_A_WORD;
 }
 
-static size_t whole_lines(size_t bytes)
-{
-	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
-}
-
 /* The words have lines of their own. */
 static size_t word_bytes(unsigned levels)
 {
-	return whole_lines(word_count(levels) * sizeof(uint64_t));
+	return weft_whole_lines_(word_count(levels) * sizeof(uint64_t));
 }
 
 static size_t slot_size(size_t element_size)
@@ -51,7 +46,7 @@ static size_t slot_size(size_t element_size)
 
 static size_t node_bytes(size_t capacity, unsigned levels)
 {
-	return whole_lines((capacity + levels) * sizeof(weft_priority_node_));
+	return weft_whole_lines_((capacity + levels) * sizeof(weft_priority_node_));
 }
 
 size_t weft_priority_queue_memory_size_(size_t capacity, size_t element_size, unsigned levels)
@@ -61,7 +56,7 @@ size_t weft_priority_queue_memory_size_(size_t capacity, size_t element_size, un
 	    element_size > WEFT_PRIORITY_QUEUE_ELEMENT_MAX)
 		return 0;
 	return level_bytes(levels) + word_bytes(levels) + node_bytes(capacity, levels) +
-	       whole_lines(capacity * slot_size(element_size));
+	       weft_whole_lines_(capacity * slot_size(element_size));
 }
 
 /* The first nodes begin the levels, the others are free, each with a slot. */
