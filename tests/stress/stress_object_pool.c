@@ -218,14 +218,12 @@ static void disturb_all(pool_stress *round)
 
 	for (unsigned i = 0; i < test->workers; i++) {
 		pthread_t thread = round->workers[i].thread;
-		cpu_set_t one;
 
-		CPU_ZERO(&one);
-		CPU_SET(round->cpus[(round->disturbances + i) % 2], &one);
-		if (test->moves && pthread_setaffinity_np(thread, sizeof(one), &one) != 0)
-			stress_fail(&round->crew, "a thread could not be moved");
-		if (test->signals && pthread_kill(thread, SIGALRM) != 0)
-			stress_fail(&round->crew, "a thread could not be signalled");
+		if (test->moves)
+			move_thread(&round->crew, thread,
+				    round->cpus[(round->disturbances + i) % 2]);
+		if (test->signals)
+			signal_thread(&round->crew, thread);
 	}
 	if (test->trims)
 		weft_object_pool_trim(&pool);
