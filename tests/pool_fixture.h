@@ -26,15 +26,21 @@
 /* What is not there after this long will not come. A whole program may take four times as long. */
 #define GUARD_SECONDS 30
 
-/* Of the sanitizers' build: not for checks of how much time a thing takes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
+/* Which sanitizer this is built with. Any of them: not for checks of how much time a thing takes.
+ */
+#ifdef __has_feature
+#define FIXTURE_FEATURE(name) __has_feature(name)
+#else
+#define FIXTURE_FEATURE(name) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || FIXTURE_FEATURE(thread_sanitizer)
+#define SANITIZED_THREADS 1
+#else
+#define SANITIZED_THREADS 0
 #endif
-#ifndef SANITIZED
+#if defined(__SANITIZE_ADDRESS__) || FIXTURE_FEATURE(address_sanitizer) || SANITIZED_THREADS
+#define SANITIZED 1
+#else
 #define SANITIZED 0
 #endif
 

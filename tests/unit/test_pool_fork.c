@@ -15,18 +15,6 @@ enum {
 	WORKERS = 3,
 };
 
-/* ThreadSanitizer does not, in the child of a process with threads. */
-#if defined(__SANITIZE_THREAD__)
-#define STARTS_NO_THREADS true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define STARTS_NO_THREADS true
-#endif
-#endif
-#ifndef STARTS_NO_THREADS
-#define STARTS_NO_THREADS false
-#endif
-
 static int answer(void *argument, void **value)
 {
 	*value = argument;
@@ -108,8 +96,8 @@ static void child_begins_anew(void **state)
 	gate at = {0};
 
 	(void)state;
-	if (STARTS_NO_THREADS)
-		return;
+	if (SANITIZED_THREADS)
+		return; /* it starts no threads in the child of a process with threads */
 	gate_hold(pool, &at, &holder, 1);
 	/* Something that has not ended: for the worker that is held. */
 	options.to_worker = true;
@@ -159,8 +147,8 @@ static void tasks_may_fork(void **state)
 	weft_pool *pool = pool_of(WORKERS, 0);
 
 	(void)state;
-	if (STARTS_NO_THREADS)
-		return;
+	if (SANITIZED_THREADS)
+		return; /* it starts no threads in the child of a process with threads */
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(weft_spawn(pool, fork_in_a_task, pool), 0);
 	weft_pool_destroy(pool);
