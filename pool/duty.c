@@ -98,11 +98,8 @@ void weft_worker_leave_(weft_worker_ *self)
 		open_inboxes(self);
 	/* relaxed: a number. */
 	place = atomic_load_explicit(&self->place, memory_order_relaxed);
-	if (!pool->unpinned && place != self->bound_place) {
-		/* It runs elsewhere if it must. */
-		(void)weft_plan_bind(pool->plan, place);
-		self->bound_place = place;
-	}
+	if (place != self->bound_place)
+		weft_worker_take_place_(self, place);
 }
 
 /* Some more or fewer are on duty: from worker `first` up to `last`. */

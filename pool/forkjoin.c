@@ -324,7 +324,7 @@ static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork_slo
 static void wait_for_thief(weft_fork_level_ *level, weft_fork_slot *waited)
 {
 	weft_worker_ *self = level->worker;
-	uint64_t spin_ns = self->pool->spin_ns;
+	uint64_t spin_ns = weft_worker_look_ns_(self->pool);
 	weft_deadline spin_end = weft_after(spin_ns);
 	uintptr_t thief;
 

@@ -212,6 +212,8 @@ static int prepare_pool(weft_pool *pool, weft_pool_options *options)
 		pool->spin_ns = 1;
 	else if (pool->spin_ns == 0)
 		pool->spin_ns = pool->shares_cpus ? 1 : SPIN_NS_DEFAULT;
+	pool->spin_ns_crowded =
+		pool->idle == WEFT_IDLE_BALANCED && options->spin_ns == 0 ? 1 : pool->spin_ns;
 	error = init_counters(pool);
 	return error != 0 ? error : create_workers(pool);
 }
@@ -359,7 +361,7 @@ int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *stati
 		statistics->suspended += atomic_load_explicit(&pool->worker[i]->fibers.suspended,
 							      memory_order_relaxed);
 	statistics->workers = weft_pool_workers(pool);
-	/* relaxed: written before create returned. */
+	/* relaxed: a report. */
 	statistics->unpinned = atomic_load_explicit(&pool->unbound, memory_order_relaxed);
 	statistics->bind_error = atomic_load_explicit(&pool->bind_error, memory_order_relaxed);
 	return 0;

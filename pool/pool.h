@@ -29,7 +29,14 @@
  * that had not ended never do, and must not be waited for. In a child that a task has made, the
  * pool of that task cannot be destroyed (-EDEADLK).
  *
- * A worker whose CPU is taken away is moved by the system, and goes on where it is.
+ * A worker whose CPU is taken away while it runs (taskset from outside, a cpuset that shrinks, a
+ * CPU that goes offline) is moved by the system and goes on. When it next has nothing to do it is
+ * bound anew, to a CPU that is left: one that the plan does not use, else one that it then shares
+ * with others; while some share, none spins by the default budget. It goes back to its own once
+ * that is there again: at the next look, of which there is one in 100 ms at most, before it sleeps;
+ * a worker that is displaced looks also between tasks. Who gives it a mask (taskset) is respected,
+ * and says so by another mask when the CPU may be used again. The order of stealing stays that of
+ * the plan.
  *
  * When not to use it: for work that blocks in the kernel for long (it holds a worker; give it
  * threads of its own), or for a single background thread.
@@ -158,8 +165,9 @@ typedef struct weft_pool_statistics {
 	uint64_t suspensions; /* times that a task waited, and its worker did something else */
 	uint32_t suspended;   /* tasks that wait so at present */
 	uint32_t workers;     /* worker threads */
-	uint32_t unpinned;    /* of these, those that are not bound to the plan's CPU */
-	int32_t bind_error;   /* why: 0 by option, or the negative errno of weft_plan_bind */
+	uint32_t unpinned;    /* of these, those that are not bound to the plan's CPU at present */
+	int32_t bind_error;   /* why: 0 by option; -ENODEV: the CPU is not there, and a worker is
+			       * bound to another; else the negative errno of weft_plan_bind */
 } weft_pool_statistics;
 
 #define WEFT_POOL_STATISTICS_INIT                                                                  \
@@ -178,9 +186,8 @@ typedef enum weft_shutdown {
 WEFT_BEGIN_DECLS
 
 /*
- * Starts the workers. When the process may not bind them (or a CPU of the plan is gone), they run
- * unpinned, and the statistics say so. Workers block all signals but
- * SIGSEGV.
+ * Starts the workers. When the process may not bind them they run unpinned; when a CPU of the plan
+ * is gone, on what is left, as above. The statistics say so. Workers block all signals but SIGSEGV.
  *
  * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,

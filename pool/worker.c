@@ -26,6 +26,7 @@ enum {
 	TICKS_PER_TURN = 64,
 	TURN_OF_NORMAL = 0,
 	TURN_OF_LOW = 32,
+	TURN_OF_PLACE = 48,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
 	/* A thread that waits spins for this part of the budget only when all workers are busy. */
@@ -223,6 +224,10 @@ static weft_task *take_in_turn(weft_worker_ *self)
 		return take_oldest(self, WEFT_LANE_NORMAL_);
 	case TURN_OF_LOW:
 		return take_counted(self, WEFT_LANE_LOW_);
+	case TURN_OF_PLACE:
+		if (self->binding.error == -ENODEV)
+			weft_worker_keep_place_(self);
+		return NULL;
 	default:
 		return NULL;
 	}
@@ -297,7 +302,7 @@ static bool may_spin(const weft_pool *pool)
  * not quiet keeps it from ending. */
 static weft_task *look_around(weft_worker_ *self)
 {
-	weft_deadline end = weft_after(self->pool->spin_ns);
+	weft_deadline end = weft_after(weft_worker_look_ns_(self->pool));
 
 	do {
 		weft_task *task = find_task(self);
@@ -387,6 +392,7 @@ static weft_task *rest(weft_worker_ *self)
 	       weft_worker_phase_(pool) != WEFT_POOL_ENDED_) {
 		bool open = weft_worker_phase_(pool) == WEFT_POOL_OPEN_;
 
+		weft_worker_keep_place_(self);
 		if (tidy_up(self) || (open && pool->idle == WEFT_IDLE_LATENCY))
 			continue;
 
@@ -455,7 +461,7 @@ bool weft_worker_somebody_searches_(const weft_pool *pool)
 
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 {
-	uint64_t spin_ns = pool->spin_ns;
+	uint64_t spin_ns = weft_worker_look_ns_(pool);
 
 	/* With all workers busy the task begins when another has ended, and the waiting thread may
 	 * be what keeps a worker from its CPU.
@@ -476,13 +482,12 @@ static bool settle(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	char name[16];
-	int error = pool->unpinned ? 0 : weft_plan_bind(pool->plan, self->index);
+	int error = 0;
 
-	/* relaxed: create reads both after A1. */
-	if (pool->unpinned || error != 0) {
+	weft_worker_take_place_(self, self->index);
+	/* relaxed: create reads it after A1. */
+	if (pool->unpinned)
 		atomic_fetch_add_explicit(&pool->unbound, 1, memory_order_relaxed);
-		atomic_store_explicit(&pool->bind_error, error, memory_order_relaxed);
-	}
 	snprintf(name, sizeof(name), "weft-%u", self->index);
 	pthread_setname_np(pthread_self(), name);
 	if (pool->worker_begins != NULL) {

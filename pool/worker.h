@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include <weft/affinity/rebind.h>
 #include <weft/lockfree/counter.h>
 #include <weft/lockfree/fork_stack.h>
 #include <weft/pool/executor.h>
@@ -84,9 +85,11 @@ struct weft_worker_ {
 	uint32_t ticks;           /* tasks taken; tells whose turn it is */
 	weft_task *private_first; /* taken from private_inbox, oldest first */
 	weft_pace_ pace;
-	void *local;          /* storage for the user, or NULL */
-	uint32_t blocking;    /* blocking sections that its tasks are in */
-	uint32_t bound_place; /* the worker of the plan whose CPU it is bound to */
+	void *local;           /* storage for the user, or NULL */
+	uint32_t blocking;     /* blocking sections that its tasks are in */
+	uint32_t bound_place;  /* the worker of the plan whose CPU is to be its own */
+	weft_binding_ binding; /* to that CPU */
+	weft_deadline looked_at_place;
 	pthread_t thread;
 	/* forkjoin.c: its fork stacks, and a stolen call that is to be made. */
 	weft_fork_level_ *fork_levels; /* all of them */
@@ -108,6 +111,7 @@ struct weft_pool {
 	unsigned workers;     /* all of them */
 	unsigned workers_max; /* without those that only stand in for others */
 	uint64_t spin_ns;
+	uint64_t spin_ns_crowded; /* while workers share a CPU that has been taken from another */
 	size_t stack_bytes;
 	weft_idle idle;
 	bool unpinned;
@@ -123,7 +127,8 @@ struct weft_pool {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) phase;
 	WEFT_ATOMIC(uint32_t) alive;    /* worker threads; the word shutdown sleeps on */
 	WEFT_ATOMIC(uint32_t) starting; /* not yet bound; the word create sleeps on */
-	WEFT_ATOMIC(uint32_t) unbound;
+	WEFT_ATOMIC(uint32_t) unbound;  /* workers that are not where the plan wants them */
+	WEFT_ATOMIC(uint32_t) crowded;  /* of these, those that share a CPU for that */
 	WEFT_ATOMIC(int32_t) bind_error;
 	WEFT_ATOMIC(int32_t) hook_error; /* of a worker_begins that failed */
 	/* duty.c: workers with lower numbers are on duty; and how many were asked for. */
@@ -155,6 +160,15 @@ void *weft_worker_main_(void *worker);
 /* Runs tasks, on the stack of the running fiber, until the pool has ended. */
 void weft_worker_loop_(weft_worker_ *self);
 
+/* How long a worker looks around, and who waits for one spins. */
+WEFT_INLINE uint64_t weft_worker_look_ns_(const weft_pool *pool)
+{
+	/* relaxed: a hint. */
+	return WEFT_LIKELY(atomic_load_explicit(&pool->crowded, memory_order_relaxed) == 0)
+		       ? pool->spin_ns
+		       : pool->spin_ns_crowded;
+}
+
 /* Sleeps until there is a token for this worker, or the deadline; it reads nothing meanwhile. */
 void weft_worker_park_(weft_worker_ *self, weft_deadline deadline);
 
@@ -185,6 +199,11 @@ bool weft_worker_may_submit_(const weft_pool *pool);
 
 /* Runs a task on this thread, or ends it unrun. It may be gone on return. */
 void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel);
+
+/* worker_place.c: runs the worker on the CPU of this place in the plan, or on what is left; and
+ * looks now and then whether CPUs have gone or come back. */
+void weft_worker_take_place_(weft_worker_ *self, uint32_t place);
+void weft_worker_keep_place_(weft_worker_ *self);
 
 /* duty.c: whether this worker is to leave, between two tasks; it leaves, and is back on return. */
 bool weft_worker_is_off_duty_(const weft_worker_ *self);
