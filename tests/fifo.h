@@ -4,7 +4,8 @@
 
 /*
  * One view of every FIFO queue in lockfree/, so that what they all promise is tested in one
- * place: by one thread in unit/fifo_contract.c, by many in stress/stress_fifo.c.
+ * place: by one thread in unit/fifo_contract.c, by many in stress/stress_fifo.c and in
+ * model/fifo_scenarios.c. How a queue gets one: fifo_adapter.h.
  *
  * An element is a number below 2^48, which is what the narrowest queue takes. Where the queue holds
  * something larger, it is filled with words made of the number, and a pop that finds them torn

@@ -1,83 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* mpsc_ring: as it is, with elements of 8 bytes; and typed, read where the elements are. */
+/* mpsc_ring: elements of 8 bytes by their size; and of 24 bytes by the typed wrapper, read where
+ * they are. */
 
-#include "fifo.h"
+#include "fifo_adapter.h"
 
 #include <weft/lockfree/mpsc_ring.h>
 
-static int ring_init(void *queue, size_t capacity)
-{
-	return weft_mpsc_ring_init(queue, capacity, sizeof(uint64_t));
-}
-
-static size_t ring_memory_size(size_t capacity)
-{
-	return weft_mpsc_ring_memory_size(capacity, sizeof(uint64_t));
-}
-
-static int ring_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
-{
-	return weft_mpsc_ring_init_in(queue, memory, bytes, capacity, sizeof(uint64_t));
-}
-
-static void ring_fini(void *queue)
-{
-	weft_mpsc_ring_fini(queue);
-}
-
-static size_t ring_capacity(const void *queue)
-{
-	return weft_mpsc_ring_capacity(queue);
-}
-
-static size_t ring_size(const void *queue)
-{
-	return weft_mpsc_ring_size(queue);
-}
-
-static bool ring_try_push(void *queue, uint64_t value)
-{
-	return weft_mpsc_ring_try_push(queue, &value);
-}
-
-static bool ring_try_pop(void *queue, uint64_t *value)
-{
-	return weft_mpsc_ring_try_pop(queue, value);
-}
-
-static size_t ring_try_push_batch(void *queue, const uint64_t *values, size_t count)
-{
-	return weft_mpsc_ring_try_push_batch(queue, values, count);
-}
-
-static size_t ring_try_pop_batch(void *queue, uint64_t *values, size_t count)
-{
-	return weft_mpsc_ring_try_pop_batch(queue, values, count);
-}
-
-static int ring_push(void *queue, uint64_t value)
-{
-	return weft_mpsc_ring_push(queue, &value);
-}
-
-static int ring_pop(void *queue, uint64_t *value)
-{
-	return weft_mpsc_ring_pop(queue, value);
-}
-
-static void ring_close(void *queue)
-{
-	weft_mpsc_ring_close(queue);
-}
-
-static bool ring_is_closed(const void *queue)
-{
-	return weft_mpsc_ring_is_closed(queue);
-}
-
 /* Sets every slot to what it is one lap before it is full at the ticket it will get. */
-static void ring_start_at(void *started, uint64_t ticket)
+static void start_at(void *started, uint64_t ticket)
 {
 	weft_mpsc_ring *queue = started;
 	uint64_t first = ticket << WEFT_MPSC_RING_SHIFT_;
@@ -96,172 +27,68 @@ static void ring_start_at(void *started, uint64_t ticket)
 			      memory_order_relaxed);
 }
 
+FIFO_BY_SIZE_BOUNDED(number_queue, weft_mpsc_ring, uint64_t)
+FIFO_BOUNDED(sized, number_queue)
+FIFO_ENDS(sized, number_queue)
+FIFO_ELEMENTS(sized, number_queue, uint64_t, itself, itself)
+
 const fifo fifo_mpsc_ring = {
 	.name = "mpsc_ring",
-	.queue_bytes = sizeof(weft_mpsc_ring),
+	.queue_bytes = sizeof(number_queue),
 	.turn_laps = (uint64_t)1 << 32,
-	.init = ring_init,
-	.memory_size = ring_memory_size,
-	.init_in = ring_init_in,
-	.fini = ring_fini,
-	.capacity = ring_capacity,
-	.size = ring_size,
-	.try_push = ring_try_push,
-	.try_pop = ring_try_pop,
-	.try_push_batch = ring_try_push_batch,
-	.try_pop_batch = ring_try_pop_batch,
-	.push = ring_push,
-	.pop = ring_pop,
-	.close = ring_close,
-	.is_closed = ring_is_closed,
-	.start_at = ring_start_at,
+	FIFO_BOUNDED_CALLS(sized),
+	FIFO_ENDS_CALLS(sized),
+	FIFO_ELEMENTS_CALLS(sized),
+	.start_at = start_at,
 };
 
-/* An element of 24 bytes, so that lines and elements do not end together. */
-typedef struct triple {
-	uint64_t words[3];
-} triple;
-
-WEFT_MPSC_RING_DEFINE(triple_ring, triple);
-
-static triple triple_of(uint64_t value)
-{
-	return (triple){{value, value + ((uint64_t)1 << 48), value + ((uint64_t)2 << 48)}};
-}
-
-static uint64_t value_of(const triple *element)
-{
-	uint64_t value = element->words[0];
-	bool whole = element->words[1] == value + ((uint64_t)1 << 48) &&
-		     element->words[2] == value + ((uint64_t)2 << 48);
-
-	return whole ? value : FIFO_TORN;
-}
-
-static int in_place_init(void *queue, size_t capacity)
-{
-	return triple_ring_init(queue, capacity);
-}
-
-static size_t in_place_memory_size(size_t capacity)
-{
-	return triple_ring_memory_size(capacity);
-}
-
-static int in_place_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
-{
-	return triple_ring_init_in(queue, memory, bytes, capacity);
-}
-
-static void in_place_fini(void *queue)
-{
-	triple_ring_fini(queue);
-}
-
-static size_t in_place_capacity(const void *queue)
-{
-	return triple_ring_capacity(queue);
-}
-
-static size_t in_place_size(const void *queue)
-{
-	return triple_ring_size(queue);
-}
-
-static bool in_place_try_push(void *queue, uint64_t value)
-{
-	return triple_ring_try_push(queue, triple_of(value));
-}
-
-static size_t in_place_try_push_batch(void *queue, const uint64_t *values, size_t count)
-{
-	triple elements[FIFO_BATCH_MAX];
-
-	for (size_t i = 0; i < count; i++)
-		elements[i] = triple_of(values[i]);
-	return triple_ring_try_push_batch(queue, elements, count);
-}
+WEFT_MPSC_RING_DEFINE(triple_queue, triple);
+FIFO_BOUNDED(in_place, triple_queue)
+FIFO_ENDS(in_place, triple_queue)
+FIFO_ELEMENTS(copied, triple_queue, triple, triple_of, number_of_triple)
 
 /* An odd number of elements is copied, an even one read in place. */
-static size_t in_place_try_pop_batch(void *queue, uint64_t *values, size_t count)
+static size_t in_place_try_pop_batch(void *queue, uint64_t *numbers, size_t count)
 {
-	triple elements[FIFO_BATCH_MAX], *oldest;
 	size_t popped = 0;
+	triple *oldest;
 
-	if (count % 2 != 0) {
-		popped = triple_ring_try_pop_batch(queue, elements, count);
-		for (size_t i = 0; i < popped; i++)
-			values[i] = value_of(&elements[i]);
-		return popped;
-	}
-	while (popped < count && triple_ring_peek(queue, &oldest) == 0) {
-		values[popped++] = value_of(oldest);
-		triple_ring_release(queue);
+	if (count % 2 != 0)
+		return copied_try_pop_batch(queue, numbers, count);
+	while (popped < count && triple_queue_peek(queue, &oldest) == 0) {
+		numbers[popped++] = number_of_triple(*oldest);
+		triple_queue_release(queue);
 	}
 	return popped;
 }
 
-static bool in_place_try_pop(void *queue, uint64_t *value)
+/* Looked at, then popped: the same. */
+static int in_place_pop(void *queue, uint64_t *number)
 {
-	triple element;
-
-	if (!triple_ring_try_pop(queue, &element))
-		return false;
-	*value = value_of(&element);
-	return true;
-}
-
-static int in_place_push(void *queue, uint64_t value)
-{
-	return triple_ring_push(queue, triple_of(value));
-}
-
-static int in_place_pop(void *queue, uint64_t *value)
-{
-	triple *oldest = NULL, element;
-	int error = triple_ring_peek(queue, &oldest);
+	triple *oldest = NULL;
+	uint64_t seen;
+	int error = triple_queue_peek(queue, &oldest);
 
 	if (error != 0)
 		return error;
-	*value = value_of(oldest);
-	error = triple_ring_pop(queue, &element);
-	if (error != 0 || value_of(&element) != *value)
-		*value = FIFO_TORN;
+	seen = number_of_triple(*oldest);
+	error = copied_pop(queue, number);
+	if (error != 0 || *number != seen)
+		*number = FIFO_TORN;
 	return error;
-}
-
-static void in_place_close(void *queue)
-{
-	triple_ring_close(queue);
-}
-
-static bool in_place_is_closed(const void *queue)
-{
-	return triple_ring_is_closed(queue);
-}
-
-static void in_place_start_at(void *queue, uint64_t ticket)
-{
-	ring_start_at(&((triple_ring *)queue)->queue_, ticket);
 }
 
 const fifo fifo_mpsc_ring_in_place = {
 	.name = "mpsc_ring, in place",
-	.queue_bytes = sizeof(triple_ring),
+	.queue_bytes = sizeof(triple_queue),
 	.turn_laps = (uint64_t)1 << 32,
-	.init = in_place_init,
-	.memory_size = in_place_memory_size,
-	.init_in = in_place_init_in,
-	.fini = in_place_fini,
-	.capacity = in_place_capacity,
-	.size = in_place_size,
-	.try_push = in_place_try_push,
-	.try_pop = in_place_try_pop,
-	.try_push_batch = in_place_try_push_batch,
+	FIFO_BOUNDED_CALLS(in_place),
+	FIFO_ENDS_CALLS(in_place),
+	.try_push = copied_try_push,
+	.try_pop = copied_try_pop,
+	.try_push_batch = copied_try_push_batch,
 	.try_pop_batch = in_place_try_pop_batch,
-	.push = in_place_push,
+	.push = copied_push,
 	.pop = in_place_pop,
-	.close = in_place_close,
-	.is_closed = in_place_is_closed,
-	.start_at = in_place_start_at,
+	.start_at = start_at,
 };

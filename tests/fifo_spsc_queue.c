@@ -1,50 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* spsc_queue in place: elements are written where reserve says and read where peek says. */
+/*
+ * spsc_queue: elements of 8 bytes by their size, and of 264 bytes by the typed wrapper; elements of
+ * 24 bytes that are written where reserve says and read where peek says; and for any thread, by
+ * turns.
+ */
 
-#include "fifo.h"
+#include "fifo_adapter.h"
+
+#include <pthread.h>
 
 #include <weft/lockfree/spsc_queue.h>
 
-/* An element of 24 bytes, so that lines and elements do not end together. */
-typedef struct triple {
-	uint64_t words[3];
-} triple;
-
-WEFT_SPSC_QUEUE_DEFINE(triples, triple);
-
-static int in_place_init(void *queue, size_t capacity)
+static void cancel(void *queue)
 {
-	return triples_init(queue, capacity);
+	weft_spsc_queue_cancel(queue);
 }
 
-static size_t in_place_memory_size(size_t capacity)
+static void start_at(void *started, uint64_t ticket)
 {
-	return triples_memory_size(capacity);
+	weft_spsc_queue *queue = started;
+
+	atomic_store_explicit(&queue->tail_, ticket, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, ticket, memory_order_relaxed);
+	queue->tail_seen_ = ticket;
+	atomic_store_explicit(&queue->limit_, ticket + queue->mask_ + 1, memory_order_relaxed);
 }
 
-static int in_place_init_in(void *queue, void *memory, size_t bytes, size_t capacity)
+FIFO_BY_SIZE_BOUNDED(number_queue, weft_spsc_queue, uint64_t)
+FIFO_BOUNDED(sized, number_queue)
+FIFO_ENDS(sized, number_queue)
+FIFO_ELEMENTS(sized, number_queue, uint64_t, itself, itself)
+
+const fifo fifo_spsc_queue = {
+	.name = "spsc_queue",
+	.queue_bytes = sizeof(number_queue),
+	.size_is_bound = true,
+	FIFO_BOUNDED_CALLS(sized),
+	FIFO_ENDS_CALLS(sized),
+	FIFO_ELEMENTS_CALLS(sized),
+	.cancel = cancel,
+	.start_at = start_at,
+};
+
+WEFT_SPSC_QUEUE_DEFINE(wide_queue, wide);
+FIFO_BOUNDED(typed, wide_queue)
+FIFO_ENDS(typed, wide_queue)
+FIFO_ELEMENTS(typed, wide_queue, wide, wide_of, number_of_wide)
+
+static void typed_cancel(void *queue)
 {
-	return triples_init_in(queue, memory, bytes, capacity);
+	wide_queue_cancel(queue);
 }
 
-static void in_place_fini(void *queue)
-{
-	triples_fini(queue);
-}
+const fifo fifo_spsc_queue_typed = {
+	.name = "spsc_queue, typed",
+	.queue_bytes = sizeof(wide_queue),
+	.size_is_bound = true,
+	FIFO_BOUNDED_CALLS(typed),
+	FIFO_ENDS_CALLS(typed),
+	FIFO_ELEMENTS_CALLS(typed),
+	.cancel = typed_cancel,
+	.start_at = start_at,
+};
 
-static size_t in_place_capacity(const void *queue)
-{
-	return triples_capacity(queue);
-}
+/* In place */
 
-static size_t in_place_size(const void *queue)
-{
-	return triples_size(queue);
-}
+WEFT_SPSC_QUEUE_DEFINE(triple_queue, triple);
+FIFO_BOUNDED(in_place, triple_queue)
+FIFO_ENDS(in_place, triple_queue)
 
 /* In two runs at most: to the end of the ring and from its start. */
-static size_t in_place_try_push_batch(void *queue, const uint64_t *values, size_t count)
+static size_t in_place_try_push_batch(void *queue, const uint64_t *numbers, size_t count)
 {
 	size_t pushed = 0;
 
@@ -52,20 +79,18 @@ static size_t in_place_try_push_batch(void *queue, const uint64_t *values, size_
 		size_t room = count - pushed;
 		triple *elements;
 
-		if (triples_reserve(queue, &elements, &room) != 0)
+		if (triple_queue_reserve(queue, &elements, &room) != 0)
 			break;
-		for (size_t i = 0; i < room; i++) {
-			for (uint64_t word = 0; word < 3; word++)
-				elements[i].words[word] = values[pushed + i] + (word << 48);
-		}
-		if (triples_commit(queue, room) != 0)
+		for (size_t i = 0; i < room; i++)
+			elements[i] = triple_of(numbers[pushed + i]);
+		if (triple_queue_commit(queue, room) != 0)
 			break;
 		pushed += room;
 	}
 	return pushed;
 }
 
-static size_t in_place_try_pop_batch(void *queue, uint64_t *values, size_t count)
+static size_t in_place_try_pop_batch(void *queue, uint64_t *numbers, size_t count)
 {
 	size_t popped = 0;
 
@@ -73,93 +98,179 @@ static size_t in_place_try_pop_batch(void *queue, uint64_t *values, size_t count
 		size_t inside = count - popped;
 		triple *elements;
 
-		if (triples_peek(queue, &elements, &inside) != 0)
+		if (triple_queue_peek(queue, &elements, &inside) != 0)
 			break;
-		for (size_t i = 0; i < inside; i++) {
-			uint64_t value = elements[i].words[0];
-			bool whole = elements[i].words[1] == value + ((uint64_t)1 << 48) &&
-				     elements[i].words[2] == value + ((uint64_t)2 << 48);
-
-			values[popped + i] = whole ? value : FIFO_TORN;
-		}
-		triples_release(queue, inside);
+		for (size_t i = 0; i < inside; i++)
+			numbers[popped + i] = number_of_triple(elements[i]);
+		triple_queue_release(queue, inside);
 		popped += inside;
 	}
 	return popped;
 }
 
-static bool in_place_try_push(void *queue, uint64_t value)
+static bool in_place_try_push(void *queue, uint64_t number)
 {
-	return in_place_try_push_batch(queue, &value, 1) == 1;
+	return in_place_try_push_batch(queue, &number, 1) == 1;
 }
 
-static bool in_place_try_pop(void *queue, uint64_t *value)
+static bool in_place_try_pop(void *queue, uint64_t *number)
 {
-	return in_place_try_pop_batch(queue, value, 1) == 1;
+	return in_place_try_pop_batch(queue, number, 1) == 1;
 }
 
-static int in_place_push(void *queue, uint64_t value)
+static int in_place_push(void *queue, uint64_t number)
 {
 	size_t room = 1;
 	triple *element;
-	int error = triples_reserve(queue, &element, &room);
+	int error = triple_queue_reserve(queue, &element, &room);
 
 	if (error != 0)
 		return error;
-	for (uint64_t word = 0; word < 3; word++)
-		element->words[word] = value + (word << 48);
-	return triples_commit(queue, 1);
+	*element = triple_of(number);
+	return triple_queue_commit(queue, 1);
 }
 
-static int in_place_pop(void *queue, uint64_t *value)
+static int in_place_pop(void *queue, uint64_t *number)
 {
 	size_t inside = 1;
 	triple *element;
-	int error = triples_peek(queue, &element, &inside);
+	int error = triple_queue_peek(queue, &element, &inside);
 
-	if (error == 0 && in_place_try_pop_batch(queue, value, 1) != 1)
-		*value = FIFO_TORN;
+	if (error == 0 && in_place_try_pop_batch(queue, number, 1) != 1)
+		*number = FIFO_TORN;
 	return error;
-}
-
-static void in_place_close(void *queue)
-{
-	triples_close(queue);
-}
-
-static void in_place_cancel(void *queue)
-{
-	triples_cancel(queue);
-}
-
-static bool in_place_is_closed(const void *queue)
-{
-	return triples_is_closed(queue);
-}
-
-static void in_place_start_at(void *queue, uint64_t ticket)
-{
-	fifo_spsc_queue.start_at(&((triples *)queue)->queue_, ticket);
 }
 
 const fifo fifo_spsc_queue_in_place = {
 	.name = "spsc_queue, in place",
-	.queue_bytes = sizeof(triples),
+	.queue_bytes = sizeof(triple_queue),
 	.size_is_bound = true,
-	.init = in_place_init,
-	.memory_size = in_place_memory_size,
-	.init_in = in_place_init_in,
-	.fini = in_place_fini,
-	.capacity = in_place_capacity,
-	.size = in_place_size,
-	.try_push = in_place_try_push,
-	.try_pop = in_place_try_pop,
-	.try_push_batch = in_place_try_push_batch,
-	.try_pop_batch = in_place_try_pop_batch,
-	.push = in_place_push,
-	.pop = in_place_pop,
-	.close = in_place_close,
-	.is_closed = in_place_is_closed,
-	.cancel = in_place_cancel,
-	.start_at = in_place_start_at,
+	FIFO_BOUNDED_CALLS(in_place),
+	FIFO_ENDS_CALLS(in_place),
+	FIFO_ELEMENTS_CALLS(in_place),
+	.cancel = cancel,
+	.start_at = start_at,
+};
+/* By turns */
+
+typedef struct spsc_by_turns {
+	/* First, so that functions which only look take this for the queue. */
+	weft_spsc_queue queue;
+	pthread_mutex_t producer;
+	pthread_mutex_t consumer;
+} spsc_by_turns;
+
+static int by_turns_init(void *made, size_t capacity)
+{
+	spsc_by_turns *queue = made;
+	int error = sized_init(&queue->queue, capacity);
+
+	if (error == 0) {
+		pthread_mutex_init(&queue->producer, NULL);
+		pthread_mutex_init(&queue->consumer, NULL);
+	}
+	return error;
+}
+
+static void by_turns_fini(void *ended)
+{
+	spsc_by_turns *queue = ended;
+
+	sized_fini(&queue->queue);
+	pthread_mutex_destroy(&queue->producer);
+	pthread_mutex_destroy(&queue->consumer);
+}
+
+static bool by_turns_try_push(void *shared, uint64_t number)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	bool pushed = sized_try_push(&queue->queue, number);
+
+	pthread_mutex_unlock(&queue->producer);
+	return pushed;
+}
+
+static bool by_turns_try_pop(void *shared, uint64_t *number)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->consumer);
+	bool popped = sized_try_pop(&queue->queue, number);
+
+	pthread_mutex_unlock(&queue->consumer);
+	return popped;
+}
+
+static size_t by_turns_try_push_batch(void *shared, const uint64_t *numbers, size_t count)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	size_t pushed = sized_try_push_batch(&queue->queue, numbers, count);
+
+	pthread_mutex_unlock(&queue->producer);
+	return pushed;
+}
+
+static size_t by_turns_try_pop_batch(void *shared, uint64_t *numbers, size_t count)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->consumer);
+	size_t popped = sized_try_pop_batch(&queue->queue, numbers, count);
+
+	pthread_mutex_unlock(&queue->consumer);
+	return popped;
+}
+
+static int by_turns_push(void *shared, uint64_t number)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	int error = sized_push(&queue->queue, number);
+
+	pthread_mutex_unlock(&queue->producer);
+	return error;
+}
+
+static int by_turns_pop(void *shared, uint64_t *number)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->consumer);
+	int error = sized_pop(&queue->queue, number);
+
+	pthread_mutex_unlock(&queue->consumer);
+	return error;
+}
+
+static void by_turns_close(void *shared)
+{
+	spsc_by_turns *queue = shared;
+
+	pthread_mutex_lock(&queue->producer);
+	sized_close(&queue->queue);
+	pthread_mutex_unlock(&queue->producer);
+}
+
+const fifo fifo_spsc_queue_by_turns = {
+	.name = "spsc_queue by turns",
+	.queue_bytes = sizeof(spsc_by_turns),
+	.init = by_turns_init,
+	.fini = by_turns_fini,
+	.capacity = sized_capacity,
+	.size = sized_size,
+	.try_push = by_turns_try_push,
+	.try_pop = by_turns_try_pop,
+	.try_push_batch = by_turns_try_push_batch,
+	.try_pop_batch = by_turns_try_pop_batch,
+	.push = by_turns_push,
+	.pop = by_turns_pop,
+	.close = by_turns_close,
+	.is_closed = sized_is_closed,
+	.cancel = cancel,
+	.start_at = start_at,
 };

@@ -12,86 +12,10 @@
 #include <weft/lockfree/mpmc_lockfree_any.h>
 
 #include "../fifo.h"
+#include "element_contract.h"
 #include "fifo_contract.h"
 
-#define ELEMENT_MAX 264
-
-/* Byte `at` of the element with this number. */
-static unsigned char byte_of(size_t number, size_t at)
-{
-	return (unsigned char)(number * 41 + at * 13 + 3);
-}
-
-static void fill(unsigned char *element, size_t size, size_t number)
-{
-	for (size_t at = 0; at < size; at++)
-		element[at] = byte_of(number, at);
-}
-
-static void assert_filled(const unsigned char *element, size_t size, size_t number)
-{
-	for (size_t at = 0; at < size; at++)
-		assert_int_equal(element[at], byte_of(number, at));
-}
-
-/* Of any size; the neighbours stay as they are, in the queue and in the caller's memory. */
-static void elements_keep_all_bytes(void **state)
-{
-	static const size_t sizes[] = {1, 3, 4, 8, 12, 17, 64, ELEMENT_MAX};
-	unsigned char element[ELEMENT_MAX + 1], batch[8 * ELEMENT_MAX];
-	weft_mpmc_lockfree_any queue;
-
-	(void)state;
-	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-		size_t size = sizes[s];
-
-		assert_int_equal(weft_mpmc_lockfree_any_init(&queue, 8, size), 0);
-		for (size_t number = 0; number < 8; number++) {
-			fill(element, size, number);
-			assert_int_equal(weft_mpmc_lockfree_any_push(&queue, element), 0);
-		}
-		assert_int_equal(weft_mpmc_lockfree_any_push(&queue, element), -EAGAIN);
-		for (size_t number = 0; number < 8; number++) {
-			element[size] = 0xa5;
-			assert_int_equal(weft_mpmc_lockfree_any_pop(&queue, element), 0);
-			assert_filled(element, size, number);
-			assert_int_equal(element[size], 0xa5);
-		}
-		for (size_t number = 0; number < 8; number++)
-			fill(batch + number * size, size, number);
-		assert_int_equal(weft_mpmc_lockfree_any_try_push_batch(&queue, batch, 8), 8);
-		memset(batch, 0, sizeof(batch));
-		assert_int_equal(weft_mpmc_lockfree_any_try_pop_batch(&queue, batch, 8), 8);
-		for (size_t number = 0; number < 8; number++)
-			assert_filled(batch + number * size, size, number);
-		weft_mpmc_lockfree_any_fini(&queue);
-	}
-}
-
-static void refuses_sizes_of_elements(void **state)
-{
-	static const size_t refused[] = {0, WEFT_MPMC_LOCKFREE_ANY_ELEMENT_MAX + 1, SIZE_MAX};
-	static const weft_mpmc_lockfree_any zeroed;
-	static WEFT_LINE_ALIGNED unsigned char memory[1024];
-	weft_mpmc_lockfree_any queue;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_mpmc_lockfree_any_init(&queue, 4, refused[i]), -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		weft_mpmc_lockfree_any_fini(&queue);
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_mpmc_lockfree_any_init_in(&queue, memory, sizeof(memory), 4,
-								refused[i]),
-				 -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		assert_int_equal(weft_mpmc_lockfree_any_memory_size(4, refused[i]), 0);
-	}
-	assert_int_equal(weft_mpmc_lockfree_any_init(&queue, 2, WEFT_MPMC_LOCKFREE_ANY_ELEMENT_MAX),
-			 0);
-	weft_mpmc_lockfree_any_fini(&queue);
-}
+ELEMENT_QUEUE(mpmc_lockfree_any, WEFT_MPMC_LOCKFREE_ANY_ELEMENT_MAX);
 
 /* Of those pages that are in the pool. */
 static size_t idle_pages(const weft_mpmc_lockfree_any *queue)
@@ -281,8 +205,7 @@ int main(void)
 	static const fifo *const kinds[] = {&fifo_mpmc_lockfree_any, &fifo_mpmc_lockfree_any_wide,
 					    NULL};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(elements_keep_all_bytes),
-		cmocka_unit_test(refuses_sizes_of_elements),
+		ELEMENT_TESTS(&elements_of_mpmc_lockfree_any),
 		cmocka_unit_test(long_batches),
 		cmocka_unit_test(full_and_closed),
 		cmocka_unit_test(refused_slots_come_again),

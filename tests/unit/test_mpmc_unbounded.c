@@ -11,29 +11,28 @@
 #include <weft/lockfree/mpmc_unbounded.h>
 
 #include "../seeded_random.h"
+#include "element_contract.h"
+
+ELEMENT_QUEUE_THAT_ALLOCATES(mpmc_unbounded, WEFT_MPMC_UNBOUNDED_ELEMENT_MAX);
 
 static const size_t segments[] = {0, 1, 2, 3, 64, WEFT_MPMC_UNBOUNDED_SEGMENT_MAX};
 
 #define SEGMENTS (sizeof(segments) / sizeof(segments[0]))
 
-static void refuses_bad_sizes(void **state)
+static void refuses_segments(void **state)
 {
-	static const size_t bad[][2] = {{0, 0},
-					{0, WEFT_MPMC_UNBOUNDED_ELEMENT_MAX + 1},
-					{0, SIZE_MAX},
-					{WEFT_MPMC_UNBOUNDED_SEGMENT_MAX + 1, 8},
-					{SIZE_MAX, 8}};
+	static const size_t refused[] = {WEFT_MPMC_UNBOUNDED_SEGMENT_MAX + 1, SIZE_MAX};
 	static const weft_mpmc_unbounded zeroed;
 	weft_mpmc_unbounded queue;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_mpmc_unbounded_init(&queue, bad[i][0], bad[i][1]), -EINVAL);
+		assert_int_equal(weft_mpmc_unbounded_init(&queue, refused[i], 8), -EINVAL);
 		assert_memory_equal(&queue, &zeroed, sizeof(queue));
 		weft_mpmc_unbounded_fini(&queue);
 	}
-	assert_int_equal(weft_mpmc_unbounded_init(&queue, 1, WEFT_MPMC_UNBOUNDED_ELEMENT_MAX), 0);
+	assert_int_equal(weft_mpmc_unbounded_init(&queue, WEFT_MPMC_UNBOUNDED_SEGMENT_MAX, 8), 0);
 	weft_mpmc_unbounded_fini(&queue);
 	weft_mpmc_unbounded_fini(&queue);
 }
@@ -200,7 +199,8 @@ static void stopped_batch_keeps_its_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_bad_sizes),
+		cmocka_unit_test(refuses_segments),
+		ELEMENT_TESTS(&elements_of_mpmc_unbounded),
 		cmocka_unit_test(equals_its_model),
 		cmocka_unit_test(closes),
 		cmocka_unit_test(gives_memory_back),

@@ -10,86 +10,10 @@
 #include <weft/lockfree/mpsc_ring.h>
 
 #include "../fifo.h"
+#include "element_contract.h"
 #include "fifo_contract.h"
 
-#define ELEMENT_MAX 264
-
-/* Byte `at` of the element with this number. */
-static unsigned char byte_of(size_t number, size_t at)
-{
-	return (unsigned char)(number * 37 + at * 11 + 1);
-}
-
-static void fill(unsigned char *element, size_t size, size_t number)
-{
-	for (size_t at = 0; at < size; at++)
-		element[at] = byte_of(number, at);
-}
-
-static void assert_filled(const unsigned char *element, size_t size, size_t number)
-{
-	for (size_t at = 0; at < size; at++)
-		assert_int_equal(element[at], byte_of(number, at));
-}
-
-/* The state is the element's size. A full queue, so that each slot has neighbours. */
-static void elements_keep_their_bytes(void **state)
-{
-	size_t size = *(const size_t *)*state;
-	unsigned char element[ELEMENT_MAX + 1], batch[8 * ELEMENT_MAX];
-	weft_mpsc_ring queue;
-
-	assert_int_equal(weft_mpsc_ring_init(&queue, 8, size), 0);
-	for (size_t lap = 0; lap < 3; lap++) {
-		for (size_t number = 0; number < 8; number++) {
-			fill(element, size, lap + number);
-			assert_true(weft_mpsc_ring_try_push(&queue, element));
-		}
-		for (size_t number = 0; number < 8; number++) {
-			element[size] = 0xa5;
-			assert_true(weft_mpsc_ring_try_pop(&queue, element));
-			assert_filled(element, size, lap + number);
-			assert_int_equal(element[size], 0xa5);
-		}
-		for (size_t number = 0; number < 8; number++)
-			fill(batch + number * size, size, lap + number);
-		assert_int_equal(weft_mpsc_ring_try_push_batch(&queue, batch, 8), 8);
-		memset(batch, 0, sizeof(batch));
-		assert_int_equal(weft_mpsc_ring_try_pop_batch(&queue, batch, 8), 8);
-		for (size_t number = 0; number < 8; number++)
-			assert_filled(batch + number * size, size, lap + number);
-	}
-	weft_mpsc_ring_fini(&queue);
-}
-
-static struct CMUnitTest bytes_test(const char *name, const size_t *size)
-{
-	return (struct CMUnitTest){name, elements_keep_their_bytes, NULL, NULL,
-				   (void *)(uintptr_t)size};
-}
-
-static void refuses_element_sizes(void **state)
-{
-	static const size_t refused[] = {0, WEFT_MPSC_RING_ELEMENT_MAX + 1, SIZE_MAX};
-	static const weft_mpsc_ring zeroed;
-	static WEFT_LINE_ALIGNED unsigned char line[WEFT_CACHE_LINE];
-	weft_mpsc_ring queue;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_mpsc_ring_init(&queue, 4, refused[i]), -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		weft_mpsc_ring_fini(&queue);
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_mpsc_ring_init_in(&queue, line, sizeof(line), 4, refused[i]),
-				 -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		assert_int_equal(weft_mpsc_ring_memory_size(4, refused[i]), 0);
-	}
-	assert_int_equal(weft_mpsc_ring_init(&queue, 2, WEFT_MPSC_RING_ELEMENT_MAX), 0);
-	weft_mpsc_ring_fini(&queue);
-}
+ELEMENT_QUEUE(mpsc_ring, WEFT_MPSC_RING_ELEMENT_MAX);
 
 /* The header promises how much memory a slot takes. */
 static void slots_have_their_promised_bytes(void **state)
@@ -305,18 +229,10 @@ static void gives_the_oldest_in_place(void **state)
 
 int main(void)
 {
-	static const size_t sizes[] = {1, 3, 4, 5, 8, 24, ELEMENT_MAX};
 	static const fifo *const kinds[] = {&fifo_mpsc_ring, &fifo_mpsc_ring_in_place, NULL};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_element_sizes),
+		ELEMENT_TESTS(&elements_of_mpsc_ring),
 		cmocka_unit_test(slots_have_their_promised_bytes),
-		bytes_test("elements of 1 byte", &sizes[0]),
-		bytes_test("elements of 3 bytes", &sizes[1]),
-		bytes_test("elements of 4 bytes", &sizes[2]),
-		bytes_test("elements of 5 bytes", &sizes[3]),
-		bytes_test("elements of 8 bytes", &sizes[4]),
-		bytes_test("elements of 24 bytes", &sizes[5]),
-		bytes_test("elements of 264 bytes", &sizes[6]),
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(stopped_producer_delays_its_slot),
 		cmocka_unit_test(batch_ends_at_a_stopped_producer),

@@ -10,82 +10,10 @@
 #include <weft/lockfree/spsc_queue.h>
 
 #include "../fifo.h"
+#include "element_contract.h"
 #include "fifo_contract.h"
 
-#define ELEMENT_MAX 264
-
-static void fill(unsigned char *element, size_t size, size_t number)
-{
-	for (size_t at = 0; at < size; at++)
-		element[at] = (unsigned char)(number * 37 + at * 11 + 1);
-}
-
-static void assert_filled(const unsigned char *element, size_t size, size_t number)
-{
-	unsigned char expected[ELEMENT_MAX];
-
-	fill(expected, size, number);
-	assert_memory_equal(element, expected, size);
-}
-
-/*
- * The state is the element's size. The batches of five go round the end of a ring of eight at
- * every place.
- */
-static void elements_keep_their_bytes(void **state)
-{
-	size_t size = *(const size_t *)*state;
-	unsigned char element[ELEMENT_MAX + 1], batch[5 * ELEMENT_MAX + 1];
-	weft_spsc_queue queue;
-
-	assert_int_equal(weft_spsc_queue_init(&queue, 8, size), 0);
-	for (size_t lap = 0; lap < 24; lap++) {
-		for (size_t number = 0; number < 5; number++)
-			fill(batch + number * size, size, lap + number);
-		assert_int_equal(weft_spsc_queue_try_push_batch(&queue, batch, 5), 5);
-		fill(element, size, lap + 5);
-		assert_true(weft_spsc_queue_try_push(&queue, element));
-		memset(batch, 0xa5, sizeof(batch));
-		assert_int_equal(weft_spsc_queue_try_pop_batch(&queue, batch, 5), 5);
-		for (size_t number = 0; number < 5; number++)
-			assert_filled(batch + number * size, size, lap + number);
-		assert_int_equal(batch[5 * size], 0xa5);
-		element[size] = 0xa5;
-		assert_true(weft_spsc_queue_try_pop(&queue, element));
-		assert_filled(element, size, lap + 5);
-		assert_int_equal(element[size], 0xa5);
-	}
-	weft_spsc_queue_fini(&queue);
-}
-
-static struct CMUnitTest bytes_test(const char *name, const size_t *size)
-{
-	return (struct CMUnitTest){name, elements_keep_their_bytes, NULL, NULL,
-				   (void *)(uintptr_t)size};
-}
-
-static void refuses_element_sizes(void **state)
-{
-	static const size_t refused[] = {0, WEFT_SPSC_QUEUE_ELEMENT_MAX + 1, SIZE_MAX};
-	static const weft_spsc_queue zeroed;
-	static WEFT_LINE_ALIGNED unsigned char line[WEFT_CACHE_LINE];
-	weft_spsc_queue queue;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_spsc_queue_init(&queue, 4, refused[i]), -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		weft_spsc_queue_fini(&queue);
-		memset((void *)&queue, 0xa5, sizeof(queue));
-		assert_int_equal(weft_spsc_queue_init_in(&queue, line, sizeof(line), 4, refused[i]),
-				 -EINVAL);
-		assert_memory_equal(&queue, &zeroed, sizeof(queue));
-		assert_int_equal(weft_spsc_queue_memory_size(4, refused[i]), 0);
-	}
-	assert_int_equal(weft_spsc_queue_init(&queue, 2, WEFT_SPSC_QUEUE_ELEMENT_MAX), 0);
-	weft_spsc_queue_fini(&queue);
-}
+ELEMENT_QUEUE(spsc_queue, WEFT_SPSC_QUEUE_ELEMENT_MAX);
 
 typedef struct three_bytes {
 	unsigned char bytes[3];
@@ -350,18 +278,10 @@ static void ends_when_cancelled(void **state)
 
 int main(void)
 {
-	static const size_t sizes[] = {1, 3, 4, 5, 8, 24, ELEMENT_MAX};
 	static const fifo *const kinds[] = {&fifo_spsc_queue, &fifo_spsc_queue_typed,
 					    &fifo_spsc_queue_in_place, NULL};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_element_sizes),
-		bytes_test("elements of 1 byte", &sizes[0]),
-		bytes_test("elements of 3 bytes", &sizes[1]),
-		bytes_test("elements of 4 bytes", &sizes[2]),
-		bytes_test("elements of 5 bytes", &sizes[3]),
-		bytes_test("elements of 8 bytes", &sizes[4]),
-		bytes_test("elements of 24 bytes", &sizes[5]),
-		bytes_test("elements of 264 bytes", &sizes[6]),
+		ELEMENT_TESTS(&elements_of_spsc_queue),
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(looks_again_before_it_refuses),
 		cmocka_unit_test(rests_on_the_heels_of_the_other),
