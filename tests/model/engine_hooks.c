@@ -84,7 +84,8 @@ void __tsan_write_range(void *address, size_t size)
 	plain(address, size, true, PC);
 }
 
-/* gcc leaves the calls of these three alone, clang renames them: both end here. */
+/* gcc leaves the calls of these three alone, clang renames them: both end here. That they are
+ * calls, and not copies in place without a hook, is for meson.build to see to. */
 
 void *__real_memcpy(void *to, const void *from, size_t size);
 void *__real_memmove(void *to, const void *from, size_t size);
