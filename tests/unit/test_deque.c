@@ -388,7 +388,7 @@ static void publishes_when_told(void **state)
 	}
 }
 
-/* A lazy pop leaves half of them, rounded down, to the thieves. */
+/* A lazy pop leaves half of them, rounded down, to the thieves: of those that are still there. */
 static void reserves_half(void **state)
 {
 	weft_deque deque;
@@ -401,6 +401,8 @@ static void reserves_half(void **state)
 		if (count - left > WEFT_DEQUE_HELD_MAX)
 			left = count - WEFT_DEQUE_HELD_MAX;
 		assert_int_equal(weft_deque_init(&deque, 1), 0);
+		push_number(&deque, 1000);
+		assert_steals(&deque, 1000);
 		for (uintptr_t n = 1; n <= count; n++)
 			push_number(&deque, n);
 		assert_true(weft_deque_try_pop_lazy(&deque, &element));
@@ -478,15 +480,17 @@ static void half_goes_to_the_thief(void **state)
 			weft_deque_fini(&deque);
 		}
 	}
-	/* With more room than it takes at once. */
-	assert_int_equal(weft_deque_init(&deque, 4), 0);
-	assert_int_equal(weft_deque_init(&own, 256), 0);
-	for (uintptr_t n = 0; n < 200; n++)
-		push_number(&deque, n);
-	assert_int_equal(weft_deque_steal_half(&deque, &own, &element), 0);
-	assert_int_equal(weft_deque_size(&own), WEFT_DEQUE_STEAL_MAX - 1);
-	weft_deque_fini(&own);
-	weft_deque_fini(&deque);
+	/* With as much room as it takes at once, and more. */
+	for (size_t room = WEFT_DEQUE_STEAL_MAX; room <= 256; room *= 2) {
+		assert_int_equal(weft_deque_init(&deque, 4), 0);
+		assert_int_equal(weft_deque_init(&own, room), 0);
+		for (uintptr_t n = 0; n < 200; n++)
+			push_number(&deque, n);
+		assert_int_equal(weft_deque_steal_half(&deque, &own, &element), 0);
+		assert_int_equal(weft_deque_size(&own), WEFT_DEQUE_STEAL_MAX - 1);
+		weft_deque_fini(&own);
+		weft_deque_fini(&deque);
+	}
 }
 
 static void lives_in_memory_of_the_caller(void **state)
