@@ -104,6 +104,14 @@ static void fence_all(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* The record is the calling thread's. */
+static void take_record(weft_reclaim_self *self, weft_reclaim_record_ *record)
+{
+	self->record_ = record;
+	self->epoch_ = &record->epoch;
+	self->newest_epoch_ = &all->epoch;
+}
+
 static void leave_record(weft_reclaim_record_ *record)
 {
 	/* X2 release, pairs with S1: what the thread has read, it has read. */
@@ -127,79 +135,28 @@ static void join(weft_reclaim_self *self)
 		leave_record(record);
 		return;
 	}
+	take_record(self, record);
+	self->period_ = weft_urcu_memb_.period;
+	self->sleeper_ = weft_urcu_memb_.sleeper;
 	self->counter_ = weft_urcu_counter_();
-	self->record_ = record;
 }
 
-/*
- * Around a section: what this thread has stored before stands before what it loads inside, for a
- * thread that calls fence_all. And liburcu knows, so that it can sleep until the section ends. The
- * program's own sections of liburcu may be around it. relaxed: for one in fence_all the compiler's
- * order is enough, as it makes a barrier here; and liburcu, which has one as well, only helps: the
- * words decide.
- */
-static void enter_section(weft_reclaim_self *self)
-{
-	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
-		weft_urcu_enter_();
-		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
-		atomic_thread_fence(memory_order_seq_cst);
-		return;
-	}
-	if (!self->counted_) {
-		unsigned long count;
-
-		/* First, for a handler that interrupts this: it leaves the counter alone. */
-		self->counted_ = true;
-		weft_reclaim_in_order_();
-		count = atomic_load_explicit(self->counter_, memory_order_relaxed);
-		if (WEFT_LIKELY((count & WEFT_URCU_DEPTH_) == 0))
-			count = atomic_load_explicit(weft_urcu_memb_.period, memory_order_relaxed);
-		else
-			count++;
-		atomic_store_explicit(self->counter_, count, memory_order_relaxed);
-	}
-	weft_reclaim_in_order_();
-}
-
-/* relaxed: as above; who sleeps makes a barrier here as well, after it has said so. */
-static void exit_section(weft_reclaim_self *self)
-{
-	if (!self->counted_) {
-		weft_urcu_exit_();
-		return;
-	}
-	self->counted_ = false;
-	weft_reclaim_in_order_();
-	atomic_store_explicit(self->counter_,
-			      atomic_load_explicit(self->counter_, memory_order_relaxed) - 1,
-			      memory_order_relaxed);
-	weft_reclaim_in_order_();
-	if (WEFT_UNLIKELY(atomic_load_explicit(weft_urcu_memb_.sleeper, memory_order_relaxed) ==
-			  -1))
-		weft_urcu_wake_();
-}
-
-/* Says that the thread reads from here on. */
-static void begin_epoch(weft_reclaim_record_ *record)
-{
-	/* E1 acquire, pairs with G1, G2: what was unlinked before this grace period began is not
-	 * found any more. */
-	uint64_t newest = atomic_load_explicit(&all->epoch, memory_order_acquire);
-
-	/* E2 release, pairs with S1: the section before has ended. */
-	atomic_store_explicit(&record->epoch, newest, memory_order_release);
-}
-
-void weft_reclaim_begin_reading_(void)
+/* Also when a section begins that has to be named first. */
+void weft_reclaim_begin_slowly_(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
 	if (self->record_ == NULL)
 		join(self);
-	if (WEFT_LIKELY(self->record_ != NULL)) {
-		begin_epoch(self->record_);
-		enter_section(self);
+	if (self->counter_ != NULL) {
+		weft_reclaim_begin_reading_(self);
+		return;
+	}
+	if (self->record_ != NULL) {
+		weft_reclaim_begin_epoch_(self);
+		weft_urcu_enter_();
+		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
+		atomic_thread_fence(memory_order_seq_cst);
 	} else {
 		self->unnamed_ = true;
 		/* relaxed: U1 follows. */
@@ -211,33 +168,34 @@ void weft_reclaim_begin_reading_(void)
 	self->shielded_ = WEFT_RECLAIM_SHIELDED_;
 }
 
-void weft_reclaim_end_reading_(void)
+void weft_reclaim_end_slowly_(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
-	/* First, for a handler that interrupts this. */
-	self->shielded_ = WEFT_RECLAIM_OPEN_;
-	weft_reclaim_in_order_();
 	if (self->unnamed_) {
 		self->unnamed_ = false;
 		/* U2 release, pairs with S2: what was read, was read. */
 		atomic_fetch_sub_explicit(&all->unnamed, 1, memory_order_release);
 		return;
 	}
-	exit_section(self);
-	/* X1 release, pairs with S1: what was read, was read. */
+	weft_urcu_exit_();
+	/* X4 release, pairs with S1: what was read, was read. */
 	atomic_store_explicit(&self->record_->epoch, 0, memory_order_release);
+}
+
+void weft_reclaim_wake_(void)
+{
+	weft_urcu_wake_();
 }
 
 void weft_reclaim_thread_ends_(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
-	exit_section(self);
+	weft_reclaim_end_reading_(self);
 	weft_urcu_unregister_();
 	leave_record(self->record_);
 	self->depth_ = 0;
-	self->shielded_ = WEFT_RECLAIM_OPEN_;
 }
 
 /* A worker outside of sections: only then can it say that it holds nothing. */
@@ -256,9 +214,9 @@ void weft_reclaim_worker_begins_(void)
 	/* relaxed: see the fields. */
 	atomic_store_explicit(&record->thread, weft_urcu_thread_number_(), memory_order_relaxed);
 	atomic_store_explicit(&record->worker, true, memory_order_relaxed);
-	self->record_ = record;
+	take_record(self, record);
 	self->shielded_ = WEFT_RECLAIM_WORKER_;
-	begin_epoch(record);
+	weft_reclaim_begin_epoch_(self);
 	weft_urcu_worker_register_();
 	/* A2 seq_cst, pairs with A4: as A1. */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -306,7 +264,7 @@ static void go_on_reading(weft_reclaim_self *self)
 {
 	if (!is_idle_worker(self))
 		return;
-	begin_epoch(self->record_);
+	weft_reclaim_begin_epoch_(self);
 	weft_urcu_worker_online_();
 	/* A3 seq_cst, pairs with A4: as A1. */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -327,7 +285,7 @@ static bool is_over(uint64_t grace_period)
 {
 	for (const weft_reclaim_record_ *record = first_record(); record != NULL;
 	     record = record->next) {
-		/* S1 acquire, pairs with E2, E4, X1, X2, X3: what was read before, was read. */
+		/* S1 acquire, pairs with E2, E4, X1, X2, X3, X4: what was read before, was read. */
 		uint64_t epoch = atomic_load_explicit(&record->epoch, memory_order_acquire);
 
 		if (epoch != 0 && epoch < grace_period)

@@ -103,11 +103,16 @@ typedef struct weft_reclaim_self {
 	uint32_t unseen_objects_; /* retired since it last looked at the limit */
 	uint64_t unseen_bytes_;   /* the same */
 	struct weft_reclaim_record_ *record_;
-	WEFT_ATOMIC(unsigned long) * counter_; /* liburcu's of this thread, or NULL */
-	uint32_t shielded_;                    /* one of the below */
-	bool refused_;                         /* the backlog was above the limit then */
-	bool unnamed_;                         /* inside a section without a record */
-	bool counted_;                         /* this section is in the counter, or about to be */
+	/* Constant as long as the thread has a record and a counter. */
+	WEFT_ATOMIC(uint64_t) * epoch_;              /* the record's */
+	const WEFT_ATOMIC(uint64_t) * newest_epoch_; /* what it becomes */
+	WEFT_ATOMIC(unsigned long) * counter_;       /* the thread's, of who waits, or NULL */
+	const WEFT_ATOMIC(unsigned long) * period_;  /* what it becomes */
+	const WEFT_ATOMIC(int32_t) * sleeper_;       /* -1: who ends a section wakes somebody */
+	uint32_t shielded_;                          /* one of the below */
+	bool refused_;                               /* the backlog was above the limit then */
+	bool unnamed_;                               /* inside a section without a record */
+	bool counted_; /* this section is in the counter, or about to be */
 	bool collecting_;
 } weft_reclaim_self;
 
@@ -123,9 +128,12 @@ WEFT_BEGIN_DECLS
 WEFT_API extern __thread __attribute__((tls_model("initial-exec")))
 weft_reclaim_self weft_reclaim_self_;
 
-/* Private: the first section of a thread that is no worker begins, or ends. */
-WEFT_API void weft_reclaim_begin_reading_(void);
-WEFT_API void weft_reclaim_end_reading_(void);
+/* Private: the first section of a thread that is no worker begins, or ends, and has no counter. */
+WEFT_API WEFT_COLD void weft_reclaim_begin_slowly_(void);
+WEFT_API WEFT_COLD void weft_reclaim_end_slowly_(void);
+
+/* Private: wakes who sleeps. */
+WEFT_API WEFT_COLD void weft_reclaim_wake_(void);
 
 /*
  * Retires an object: `function` is called with its head after a grace period, and may free it. The
@@ -207,26 +215,102 @@ WEFT_INLINE void weft_reclaim_in_order_(void)
 	__asm__ __volatile__("" ::: "memory");
 }
 
+/* The part of a counter that is the depth of sections; its unit is 1. */
+#define WEFT_RECLAIM_DEPTH_ ((1ul << (4 * sizeof(long))) - 1)
+
+/* Says that the thread reads from here on. */
+WEFT_INLINE void weft_reclaim_begin_epoch_(const weft_reclaim_self *self)
+{
+	/* E1 acquire, pairs with G1, G2: what was unlinked before this grace period began is not
+	 * found any more. */
+	uint64_t newest = atomic_load_explicit(self->newest_epoch_, memory_order_acquire);
+
+	/* E2 release, pairs with S1: the section before has ended. */
+	atomic_store_explicit(self->epoch_, newest, memory_order_release);
+}
+
+/*
+ * The first section of a thread that is no worker. What this thread has stored before stands before
+ * what it loads inside, for a thread that calls fence_all. And liburcu knows, so that it can sleep
+ * until the section ends. The program's own sections of liburcu may be around it. relaxed: for one
+ * in fence_all the compiler's order is enough, as it makes a barrier here; and liburcu, which has
+ * one as well, only helps: the words decide.
+ */
+WEFT_INLINE void weft_reclaim_begin_reading_(weft_reclaim_self *self)
+{
+	unsigned long count;
+
+	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
+		weft_reclaim_begin_slowly_();
+		return;
+	}
+	weft_reclaim_begin_epoch_(self);
+	/* Looked at before counted_, here and at the end: a handler that interrupts in between
+	 * leaves the same in the counter as is stored here then. */
+	count = atomic_load_explicit(self->counter_, memory_order_relaxed);
+	weft_reclaim_in_order_();
+	if (WEFT_LIKELY(!self->counted_)) {
+		self->counted_ = true;
+		weft_reclaim_in_order_();
+		if (WEFT_LIKELY((count & WEFT_RECLAIM_DEPTH_) == 0))
+			count = atomic_load_explicit(self->period_, memory_order_relaxed);
+		else
+			count++;
+		atomic_store_explicit(self->counter_, count, memory_order_relaxed);
+	}
+	weft_reclaim_in_order_();
+	self->shielded_ = WEFT_RECLAIM_SHIELDED_;
+}
+
+/* relaxed: as above; who sleeps makes a barrier here as well, after it has said so. */
+WEFT_INLINE void weft_reclaim_end_reading_(weft_reclaim_self *self)
+{
+	unsigned long count;
+
+	/* First, for a handler that interrupts this. */
+	self->shielded_ = WEFT_RECLAIM_OPEN_;
+	weft_reclaim_in_order_();
+	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
+		weft_reclaim_end_slowly_();
+		return;
+	}
+	count = atomic_load_explicit(self->counter_, memory_order_relaxed);
+	weft_reclaim_in_order_();
+	if (WEFT_LIKELY(self->counted_)) {
+		self->counted_ = false;
+		weft_reclaim_in_order_();
+		atomic_store_explicit(self->counter_, count - 1, memory_order_relaxed);
+		weft_reclaim_in_order_();
+		if (WEFT_UNLIKELY(atomic_load_explicit(self->sleeper_, memory_order_relaxed) == -1))
+			weft_reclaim_wake_();
+	}
+	/* X1 release, pairs with S1: what was read, was read. */
+	atomic_store_explicit(self->epoch_, 0, memory_order_release);
+}
+
 /* Opens a section; they nest. Threads: any. Progress: wait-free, see (1) above. */
 WEFT_INLINE void weft_reclaim_enter(void)
 {
+	weft_reclaim_self *self = &weft_reclaim_self_;
+
 	/* A handler that interrupts this anywhere finds either that it has to say that it reads,
 	 * or that this has been said and stays so: the depth comes first. */
-	weft_reclaim_self_.depth_++;
+	self->depth_++;
 	weft_reclaim_in_order_();
-	if (WEFT_UNLIKELY(weft_reclaim_self_.shielded_ == WEFT_RECLAIM_OPEN_))
-		weft_reclaim_begin_reading_();
+	if (self->shielded_ == WEFT_RECLAIM_OPEN_)
+		weft_reclaim_begin_reading_(self);
 }
 
 /* Closes the section that was opened last. Threads: who opened it. Progress: wait-free. */
 WEFT_INLINE void weft_reclaim_exit(void)
 {
-	WEFT_CONTRACT(weft_reclaim_self_.depth_ > 0, "each exit has its enter");
-	weft_reclaim_self_.depth_--;
+	weft_reclaim_self *self = &weft_reclaim_self_;
+
+	WEFT_CONTRACT(self->depth_ > 0, "each exit has its enter");
+	self->depth_--;
 	weft_reclaim_in_order_();
-	if (weft_reclaim_self_.depth_ == 0 &&
-	    weft_reclaim_self_.shielded_ == WEFT_RECLAIM_SHIELDED_)
-		weft_reclaim_end_reading_();
+	if (self->depth_ == 0 && self->shielded_ == WEFT_RECLAIM_SHIELDED_)
+		weft_reclaim_end_reading_(self);
 }
 
 /* Whether the calling thread is inside a section. Threads: any. Progress: wait-free. */

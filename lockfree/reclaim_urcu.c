@@ -16,10 +16,11 @@
 /*
  * liburcu is called, not inlined: its small functions look at memory that is volatile, not atomic,
  * and a sanitizer takes that for data races. The one path that is too short for calls, a section of
- * a thread that is no worker, is in reclaim.c, by atomics on the two words that it needs.
+ * a thread that is no worker, is in reclaim.h, by atomics on the two words that it needs.
  */
 
-static_assert(WEFT_URCU_DEPTH_ == URCU_GP_CTR_NEST_MASK && URCU_GP_COUNT == 1, "liburcu's counter");
+static_assert(WEFT_RECLAIM_DEPTH_ == URCU_GP_CTR_NEST_MASK && URCU_GP_COUNT == 1,
+	      "liburcu's counter");
 
 const weft_urcu_words_ weft_urcu_memb_ = {
 	.period = (const WEFT_ATOMIC(unsigned long) *)&urcu_memb_gp.ctr,

@@ -17,9 +17,6 @@ typedef struct weft_urcu_words_ {
 
 extern const weft_urcu_words_ weft_urcu_memb_ __attribute__((visibility("hidden")));
 
-/* The part of a counter that is the depth of sections; its unit is 1. */
-#define WEFT_URCU_DEPTH_ ((1ul << (4 * sizeof(long))) - 1)
-
 /* The calling thread becomes a reader of the memb flavour, and weft_reclaim_thread_ends_ is called
  * when it ends. Returns false when there is no memory; then nothing has changed. */
 bool weft_urcu_register_(void);

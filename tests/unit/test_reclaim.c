@@ -471,6 +471,16 @@ static void *interrupt(void *thread)
 	return NULL;
 }
 
+/* How many sections this thread is in, as liburcu sees it. */
+static unsigned long depth_of_counter(void)
+{
+	const weft_reclaim_self *self = &weft_reclaim_self_;
+
+	if (self->counter_ == NULL)
+		return 0;
+	return atomic_load_explicit(self->counter_, memory_order_relaxed) & WEFT_RECLAIM_DEPTH_;
+}
+
 static void handlers_may_read(void **state)
 {
 	struct sigaction action = {.sa_handler = read_in_handler}, old;
@@ -492,6 +502,12 @@ static void handlers_may_read(void **state)
 		weft_reclaim_exit();
 		assert_int_equal(weft_reclaim_poll(), 1);
 		retired++;
+		for (int i = 0; i < 1024; i++) {
+			weft_reclaim_enter();
+			weft_reclaim_exit();
+		}
+		/* Nor is one ended twice. */
+		assert_int_equal(depth_of_counter(), 0);
 	}
 	atomic_store_explicit(&enough, true, memory_order_relaxed);
 	assert_int_equal(pthread_join(thread, NULL), 0);
