@@ -134,8 +134,14 @@ static uint64_t free_after(uint64_t replaced, uint32_t node)
 	return ((replaced >> FREE_SHIFT) + 1) << FREE_SHIFT | (replaced & CLOSED) | node;
 }
 
+/*
+ * What takes a count, from here on, is compiled twice: for one element, where the loops vanish, and
+ * for batches.
+ */
+
 /* Takes up to `count` free nodes, which stay linked: 0, -EAGAIN or -EPIPE. */
-static int take_nodes(weft_priority_queue *queue, size_t count, uint32_t *taken, size_t *length)
+WEFT_INLINE int take_nodes(weft_priority_queue *queue, size_t count, uint32_t *taken,
+			   size_t *length)
 {
 	for (;;) {
 		/* F1 acquire, pairs with F3, F5: the nodes' links, and their last users are done
@@ -181,7 +187,7 @@ static uint32_t node_after(const weft_priority_queue *queue, uint32_t node)
 }
 
 /* Gives back `count` nodes that are linked. */
-static void give_nodes(weft_priority_queue *queue, uint32_t node, size_t count)
+WEFT_INLINE void give_nodes(weft_priority_queue *queue, uint32_t node, size_t count)
 {
 	uint32_t last = node;
 
@@ -215,6 +221,15 @@ static void give_nodes(weft_priority_queue *queue, uint32_t node, size_t count)
 static void *slot_at(const weft_priority_queue *queue, uint32_t slot)
 {
 	return queue->slots_ + slot * slot_size(queue->element_size_);
+}
+
+/* Most elements are pointers, or as large: these need no call. */
+static void copy_element(const weft_priority_queue *queue, void *to, const void *from)
+{
+	if (WEFT_LIKELY(queue->element_size_ == sizeof(void *)))
+		memcpy(to, from, sizeof(void *));
+	else
+		memcpy(to, from, queue->element_size_);
 }
 
 /* Moves the tail of a level from this node to one behind it, unless somebody else has moved it. */
@@ -255,8 +270,8 @@ static void append(weft_priority_queue *queue, weft_priority_level_ *level, uint
 	}
 }
 
-int weft_priority_queue_push_(weft_priority_queue *queue, unsigned priority, const void *elements,
-			      size_t count, size_t *pushed)
+WEFT_INLINE int push(weft_priority_queue *queue, unsigned priority, const void *elements,
+		     size_t count, size_t *pushed)
 {
 	const unsigned char *bytes = elements;
 	uint32_t node, newest;
@@ -275,9 +290,10 @@ int weft_priority_queue_push_(weft_priority_queue *queue, unsigned priority, con
 	for (size_t i = 0; i < *pushed; i++) {
 		newest = i == 0 ? node : node_after(queue, newest);
 		/* relaxed: the nodes are ours until L3. */
-		memcpy(slot_at(queue, atomic_load_explicit(&queue->nodes_[newest].slot_,
-							   memory_order_relaxed)),
-		       bytes + i * queue->element_size_, queue->element_size_);
+		copy_element(queue,
+			     slot_at(queue, atomic_load_explicit(&queue->nodes_[newest].slot_,
+								 memory_order_relaxed)),
+			     bytes + i * queue->element_size_);
 	}
 	/* relaxed: as above. */
 	uint64_t old = atomic_load_explicit(&queue->nodes_[newest].next_, memory_order_relaxed);
@@ -299,10 +315,17 @@ int weft_priority_queue_push_(weft_priority_queue *queue, unsigned priority, con
 	return *pushed == count ? 0 : -EAGAIN;
 }
 
+int weft_priority_queue_push_(weft_priority_queue *queue, unsigned priority, const void *elements,
+			      size_t count, size_t *pushed)
+{
+	return count == 1 ? push(queue, priority, elements, 1, pushed)
+			  : push(queue, priority, elements, count, pushed);
+}
+
 /* Moves the elements out of a chain of nodes that begins with an old head. Each node gets the slot
  * of the one after it; that of the last is given, as the node after it is not ours. */
-static void move_out(weft_priority_queue *queue, uint32_t node, uint32_t last_slot, size_t count,
-		     unsigned char *elements)
+WEFT_INLINE void move_out(weft_priority_queue *queue, uint32_t node, uint32_t last_slot,
+			  size_t count, unsigned char *elements)
 {
 	for (size_t i = 1; i <= count; i++) {
 		uint32_t next = node_after(queue, node), slot = last_slot;
@@ -311,7 +334,7 @@ static void move_out(weft_priority_queue *queue, uint32_t node, uint32_t last_sl
 		if (i < count)
 			slot = atomic_load_explicit(&queue->nodes_[next].slot_,
 						    memory_order_relaxed);
-		memcpy(elements, slot_at(queue, slot), queue->element_size_);
+		copy_element(queue, elements, slot_at(queue, slot));
 		atomic_store_explicit(&queue->nodes_[node].slot_, slot, memory_order_relaxed);
 		elements += queue->element_size_;
 		node = next;
@@ -319,8 +342,8 @@ static void move_out(weft_priority_queue *queue, uint32_t node, uint32_t last_sl
 }
 
 /* Takes up to `count` of the oldest elements of a level and returns how many. */
-static size_t take_oldest(weft_priority_queue *queue, weft_priority_level_ *level,
-			  unsigned char *elements, size_t count)
+WEFT_INLINE size_t take_oldest(weft_priority_queue *queue, weft_priority_level_ *level,
+			       unsigned char *elements, size_t count)
 {
 	for (;;) {
 		/* L8 acquire, pairs with L5: the node, and a tail that is not before it. */
@@ -366,8 +389,8 @@ static size_t take_oldest(weft_priority_queue *queue, weft_priority_level_ *leve
 
 /* Takes up to `count` of the oldest elements of the least of the levels of a word, and returns how
  * many. */
-static size_t take_least(weft_priority_queue *queue, size_t index, unsigned char *elements,
-			 unsigned *priorities, size_t count)
+WEFT_INLINE size_t take_least(weft_priority_queue *queue, size_t index, unsigned char *elements,
+			      unsigned *priorities, size_t count)
 {
 	for (;;) {
 		/* W2 acquire, pairs with W1: the elements of the levels whose bits are set. */
@@ -390,8 +413,8 @@ static size_t take_least(weft_priority_queue *queue, size_t index, unsigned char
 	}
 }
 
-int weft_priority_queue_pop_(weft_priority_queue *queue, void *elements, unsigned *priorities,
-			     size_t count, size_t *popped)
+WEFT_INLINE int pop(weft_priority_queue *queue, void *elements, unsigned *priorities, size_t count,
+		    size_t *popped)
 {
 	unsigned char *bytes = elements;
 	size_t word = 0;
@@ -417,6 +440,13 @@ int weft_priority_queue_pop_(weft_priority_queue *queue, void *elements, unsigne
 	if ((first & CLOSED) != 0 && depth_of(queue, first) == queue->capacity_)
 		return -EPIPE;
 	return -EAGAIN;
+}
+
+int weft_priority_queue_pop_(weft_priority_queue *queue, void *elements, unsigned *priorities,
+			     size_t count, size_t *popped)
+{
+	return count == 1 ? pop(queue, elements, priorities, 1, popped)
+			  : pop(queue, elements, priorities, count, popped);
 }
 
 void weft_priority_queue_close(weft_priority_queue *queue)
