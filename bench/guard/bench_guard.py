@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench_guard.py PROGRAM FIGURES COMPILER [--write]: counts the instructions of the hot paths under
 valgrind, which repeats to the last one, and compares them with the committed figures. More than 3 %
-above them fails; --write writes what is counted. The figures are those of one compiler and of one
-processor, for which the C library chooses its functions; with any other there is nothing to
+above them fails; --write writes what is counted. The figures are those of one compiler, and of
+processors for which the C library chooses the same functions; with any other there is nothing to
 compare, and that is said. The last line is the verdict."""
 import argparse
 import os
@@ -31,10 +31,12 @@ def count(program):
 
 
 def processor():
-    """What the C library goes by."""
+    """What the C library goes by. That is not this processor: valgrind shows one of its own making,
+    which has AVX2 where this one has it, and nothing newer. So the figures are the same on all that
+    have it: counted on Intel's family 6, model 207 and AMD's family 25, model 1, they agree."""
     with open('/proc/cpuinfo', encoding='utf-8') as file:
-        facts = dict(re.findall(r'^(vendor_id|cpu family|model)\s*: (\S+)$', file.read(), re.M))
-    return ' '.join(facts.get(key, '?') for key in ('vendor_id', 'cpu family', 'model'))
+        flags = re.search(r'^flags\s*: (.*)', file.read(), re.M)
+    return 'with AVX2' if flags and 'avx2' in flags[1].split() else 'without AVX2'
 
 
 def inclusive(lines):
