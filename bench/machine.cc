@@ -8,6 +8,7 @@
 
 #include <weft/affinity/topology.h>
 
+#include "build_commit.h"
 #include "harness.h"
 
 namespace bench
@@ -38,6 +39,11 @@ std::string governor()
 
 	std::getline(file, name);
 	return name;
+}
+
+std::string commit()
+{
+	return WEFT_BENCH_COMMIT;
 }
 
 std::string processing_units()

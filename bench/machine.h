@@ -15,6 +15,10 @@ std::string kernel();
 /* What sets the frequency of the first CPU; empty where the system does not say. */
 std::string governor();
 
+/* Of which commit this program is, "-dirty" behind it when something was changed; the version where
+ * it was not built in a repository. */
+std::string commit();
+
 /* "cpu,core,cache,node,package" for each CPU that the process may use. */
 std::string processing_units();
 

@@ -48,6 +48,11 @@ void progress::step()
 	show();
 }
 
+void progress::leave_out(size_t measurements)
+{
+	all_ -= measurements;
+}
+
 void progress::begin(const std::string &name)
 {
 	name_ = name;

@@ -20,6 +20,8 @@ class progress
 	explicit progress(size_t measurements);
 	/* A measurement has been made. */
 	void step();
+	/* So many of those that were announced will not be made. */
+	void leave_out(size_t measurements);
 	/* The measurement that comes next. */
 	void begin(const std::string &name);
 	/* Takes the line away, for something that is printed. */

@@ -105,7 +105,7 @@ void ratio_table::begin()
 }
 
 void ratio_table::write(const std::string &name, const std::string &label, const result &result,
-			const std::string &wrong)
+			const std::string &wrong, double against_ns)
 {
 	benchmark::BenchmarkReporter::Run run;
 
@@ -124,7 +124,8 @@ void ratio_table::write(const std::string &name, const std::string &label, const
 	for (auto [name_of_value, value] : {std::pair("p99_ns", result.p99_ns),
 					    {"p999_ns", result.p999_ns},
 					    {"p9999_ns", result.p9999_ns},
-					    {"arrivals_per_us", result.arrivals_per_us}})
+					    {"arrivals_per_us", result.arrivals_per_us},
+					    {"against_ns", against_ns}})
 		if (value != 0)
 			run.counters[name_of_value] = value;
 	json_.ReportRuns({run});
@@ -139,6 +140,11 @@ void ratio_table::add(const std::string &name, const result &result)
 	if (result.p99_ns != 0)
 		kept.p99_ns.push_back(result.p99_ns);
 	write(name, label_of(name), result, "");
+}
+
+void ratio_table::add_pair(const std::string &name, const result &result, double against_ns)
+{
+	write(name, label_of(name), result, "", against_ns);
 }
 
 void ratio_table::add_failure(const std::string &name, const std::string &what)

@@ -30,6 +30,8 @@ class ratio_table
 	/* Call it when the context is known: writes it. */
 	void begin();
 	void add(const std::string &name, const result &result);
+	/* A figure, and that of the program with which this one is compared. */
+	void add_pair(const std::string &name, const result &result, double against_ns);
 	void add_failure(const std::string &name, const std::string &what);
 	/* A time of loop_ns(), for the JSON. */
 	void add_noise(double ns);
@@ -58,7 +60,7 @@ class ratio_table
 	};
 
 	void write(const std::string &name, const std::string &label, const result &result,
-		   const std::string &wrong);
+		   const std::string &wrong, double against_ns = 0);
 	double median(const group &group, const variant &variant, figure wanted) const;
 	contender best(const group &group, const std::vector<role> &roles, figure wanted) const;
 	static void print_row(const group &group, const std::string &label, double ns,

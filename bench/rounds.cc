@@ -133,11 +133,15 @@ void pass_on(const std::string &line, const round_events &events)
 class child
 {
       public:
-	child(const char *program, char **arguments)
+	child(const std::string &program, const std::vector<std::string> &arguments)
 	{
 		int ends[2];
 		posix_spawn_file_actions_t actions;
+		std::vector<char *> words = {const_cast<char *>(program.c_str())};
 
+		for (const std::string &argument : arguments)
+			words.push_back(const_cast<char *>(argument.c_str()));
+		words.push_back(nullptr);
 		if (pipe(ends) != 0)
 			throw std::runtime_error(std::string("no pipe: ") + std::strerror(errno));
 		posix_spawn_file_actions_init(&actions);
@@ -145,13 +149,14 @@ class child
 		posix_spawn_file_actions_addclose(&actions, ends[0]);
 		posix_spawn_file_actions_addclose(&actions, ends[1]);
 
-		int error = posix_spawn(&pid_, program, &actions, nullptr, arguments, environ);
+		int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, words.data(),
+					environ);
 
 		posix_spawn_file_actions_destroy(&actions);
 		close(ends[1]);
 		if (error != 0) {
 			close(ends[0]);
-			throw std::runtime_error(std::string("cannot start a round: ") +
+			throw std::runtime_error("cannot start " + program + ": " +
 						 std::strerror(error));
 		}
 		out_ = fdopen(ends[0], "r");
@@ -230,17 +235,20 @@ void run_round()
 	}
 }
 
-void call_round(char **arguments, const round_events &events)
+std::string this_program()
 {
-	static char flag[] = "--round";
-	std::vector<char *> words;
+	return "/proc/self/exe";
+}
+
+void call_round(const std::string &program, const std::vector<std::string> &arguments,
+		const round_events &events)
+{
+	std::vector<std::string> words = arguments;
 	std::string line;
 
-	for (char **word = arguments; *word != nullptr; word++)
-		words.push_back(*word);
-	words.insert(words.end(), {flag, nullptr});
+	words.emplace_back("--round");
 
-	child child("/proc/self/exe", words.data());
+	child child(program, words);
 
 	while (child.read_line(line))
 		pass_on(line, events);
@@ -253,6 +261,19 @@ void call_round(char **arguments, const round_events &events)
 	if (WEXITSTATUS(status) != 0)
 		throw std::runtime_error("a round ended with status " +
 					 std::to_string(WEXITSTATUS(status)));
+}
+
+std::vector<std::string> names_of(const std::string &program)
+{
+	std::vector<std::string> names;
+	std::string line;
+	child child(program, {"--list"});
+
+	while (child.read_line(line))
+		names.push_back(line);
+	if (child.status() != 0)
+		throw std::runtime_error(program + " is no weft-bench: it does not know --list");
+	return names;
 }
 
 } // namespace bench

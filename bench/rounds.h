@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "registry.h"
 
@@ -30,9 +31,17 @@ struct round_events {
 /* In the process of a round: measures all groups, and writes the events to standard output. */
 void run_round();
 
-/* Starts a round, which is this program with the same arguments and `--round`, and passes on what
- * it tells. Throws when it cannot be started or does not come to its end. */
-void call_round(char **arguments, const round_events &events);
+/* The path of this program, by which it starts itself. */
+std::string this_program();
+
+/* Starts a round, which is the program with these arguments and `--round`, and passes on what it
+ * tells. Throws when it cannot be started or does not come to its end. */
+void call_round(const std::string &program, const std::vector<std::string> &arguments,
+		const round_events &events);
+
+/* The names of all benchmarks that a program has, which need not be this one. Throws when it cannot
+ * be started or does not know `--list`. */
+std::vector<std::string> names_of(const std::string &program);
 
 } // namespace bench
 

@@ -20,6 +20,7 @@
 #include <benchmark/benchmark.h>
 #include <weft/lockfree/counter.h>
 
+#include "against.h"
 #include "harness.h"
 #include "machine.h"
 #include "peer/peer_list.h"
@@ -42,11 +43,15 @@ struct arguments {
 	std::string json;
 	std::string html;
 	std::string baseline;
+	std::string against;
 	std::string from;
+	std::string history;
+	std::string trend;
 	unsigned run_ms = 0;      /* 0: not given */
 	unsigned repetitions = 0; /* 0: not given */
 	bool is_short = false;
 	bool peers = false;
+	bool markdown = false;
 	bool list = false;
 	bool help = false;
 	bool round = false; /* this is the process of a round */
@@ -62,10 +67,18 @@ const char usage[] =
 	"  --peers            also the libraries that this program was built to compare with\n"
 	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
 	"  --html FILE        a report with pictures, in one file\n"
-	"  --baseline FILE    what has changed, beyond the noise, since this earlier JSON; tell "
-	"both\n"
-	"                     runs to make 12 repetitions or more\n"
-	"  --from FILE        measure nothing: report on, or compare, this earlier JSON\n"
+	"  --against PROGRAM  what has changed, beyond the noise, since another build, whose "
+	"weft-bench\n"
+	"                     this is: both measure in turn, until a change of 5 to 10 % would "
+	"show\n"
+	"  --baseline FILE    the same since this earlier JSON; finds less: the machine changes, "
+	"too.\n"
+	"                     Tell both runs to make 12 repetitions or more\n"
+	"  --history FILE     add this run to the file, as a line of JSON\n"
+	"  --trend FILE       measure nothing: a page (--html) of how the ratios in such a file "
+	"went\n"
+	"  --from FILE        measure nothing: report on, compare or keep this earlier JSON\n"
+	"  --markdown         with --from: its tables, for a document\n"
 	"  --run-ms N         length of one measurement in milliseconds\n"
 	"  --repetitions N    rounds, each a process that measures every benchmark once; the "
 	"medians count\n"
@@ -75,9 +88,9 @@ const char usage[] =
 	"once.\n"
 	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be read or "
 	"written; 2 when\n"
-	"the arguments are wrong or the filters match nothing; 3 when something is slower than in "
-	"the\n"
-	"baseline; 130 after Ctrl-C.\n";
+	"the arguments are wrong or the filters match nothing; 3 when something is slower than it "
+	"was; 130\n"
+	"after Ctrl-C.\n";
 
 /* A number from 1 to 100000, or 0. */
 unsigned parse_count(const char *text)
@@ -101,8 +114,14 @@ bool parse_value(const std::string &option, const char *next, arguments &argumen
 		return !(arguments.html = next).empty();
 	if (option == "--baseline")
 		return !(arguments.baseline = next).empty();
+	if (option == "--against")
+		return !(arguments.against = next).empty();
 	if (option == "--from")
 		return !(arguments.from = next).empty();
+	if (option == "--history")
+		return !(arguments.history = next).empty();
+	if (option == "--trend")
+		return !(arguments.trend = next).empty();
 	if (option == "--run-ms")
 		return (arguments.run_ms = parse_count(next)) != 0;
 	if (option == "--repetitions")
@@ -119,6 +138,8 @@ bool parse(int argc, char **argv, arguments &arguments)
 			arguments.is_short = true;
 		} else if (word == "--peers") {
 			arguments.peers = true;
+		} else if (word == "--markdown") {
+			arguments.markdown = true;
 		} else if (word == "--list") {
 			arguments.list = true;
 		} else if (word == "--round") {
@@ -144,7 +165,9 @@ bench::settings settings_of(const arguments &arguments)
 {
 	bench::settings settings;
 
-	if (arguments.is_short)
+	if (!arguments.against.empty())
+		settings = {.run_ms = 3, .repetitions = 200, .tasks = 30000};
+	else if (arguments.is_short)
 		settings = {.run_ms = 10, .repetitions = 8, .tasks = 50000};
 	if (arguments.run_ms != 0) {
 		settings.run_ms = arguments.run_ms;
@@ -240,14 +263,21 @@ void describe(const arguments &arguments)
 	benchmark::AddCustomContext("measurement",
 				    std::to_string(settings.repetitions) + " times, " +
 					    std::to_string(settings.run_ms) + " ms each");
+	benchmark::AddCustomContext("commit", bench::commit());
+	if (!arguments.against.empty())
+		benchmark::AddCustomContext("against", arguments.against);
 	if (!arguments.html.empty())
 		benchmark::AddCustomContext("core_to_core_ns", bench::core_to_core_ns());
 
 	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), bench::cpu_model().c_str(),
 		    bench::kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
-	std::printf("medians of %u rounds, each a process, of %u ms; ratio: how many times weft is "
-		    "better\n",
-		    settings.repetitions, settings.run_ms);
+	if (arguments.against.empty())
+		std::printf("medians of %u rounds, each a process, of %u ms; ratio: how many times "
+			    "weft is better\n",
+			    settings.repetitions, settings.run_ms);
+	else
+		std::printf("pairs of processes of %u ms, at most %u for each benchmark\n",
+			    settings.run_ms, settings.repetitions);
 	if (arguments.peers)
 		print_words("peers: " + bench::peers());
 	warn(taken_percent);
@@ -266,20 +296,47 @@ std::string temporary_file()
 	return name;
 }
 
+/* Opens the JSON file and writes what is said of the machine. Returns whether it could. */
+bool begin(bench::ratio_table &table, const arguments &arguments, const std::string &json)
+{
+	if (!table.open_json(json)) {
+		std::fprintf(stderr, "weft bench: cannot write %s: %s\n", json.c_str(),
+			     std::strerror(errno));
+		return false;
+	}
+	describe(arguments);
+	table.begin();
+	return true;
+}
+
+/* Says what went wrong and writes the end of the JSON file. Returns the exit status. */
+int end(bench::ratio_table &table, const std::string &json)
+{
+	int status = bench::progress::interrupted() ? interrupted : 0;
+
+	for (const std::string &failure : table.failures()) {
+		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
+		status = failed;
+	}
+	if (!table.close_json()) {
+		std::fprintf(stderr, "weft bench: cannot write all of %s\n", json.c_str());
+		status = failed;
+	}
+	return status;
+}
+
 /* Measures all that is registered, in rounds. Returns the exit status. */
 int measure_all(const arguments &arguments, const std::string &json, char **words)
 {
 	size_t count = 0;
 	unsigned rounds = bench::current_settings().repetitions;
+	std::vector<std::string> options;
 	bench::ratio_table table;
 
-	if (!table.open_json(json)) {
-		std::fprintf(stderr, "weft bench: cannot write %s: %s\n", json.c_str(),
-			     std::strerror(errno));
+	if (!begin(table, arguments, json))
 		return failed;
-	}
-	describe(arguments);
-	table.begin();
+	for (char **word = words + 1; *word != nullptr; word++)
+		options.emplace_back(*word);
 	for (const bench::group &group : bench::groups())
 		count += group.variants.size();
 
@@ -306,26 +363,46 @@ int measure_all(const arguments &arguments, const std::string &json, char **word
 
 	for (unsigned round = 0; round < rounds && !bench::progress::interrupted(); round++) {
 		try {
-			bench::call_round(words, events);
+			bench::call_round(bench::this_program(), options, events);
 		} catch (const std::exception &error) {
 			if (!bench::progress::interrupted())
 				table.add_failure(last, error.what());
 		}
 	}
 	progress.hide();
-
-	int status = bench::progress::interrupted() ? interrupted : 0;
-
 	table.print();
-	for (const std::string &failure : table.failures()) {
-		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
-		status = failed;
-	}
-	if (!table.close_json()) {
-		std::fprintf(stderr, "weft bench: cannot write all of %s\n", json.c_str());
-		status = failed;
-	}
-	return status;
+	return end(table, json);
+}
+
+/* Measures what this program and another one both have, in pairs. Returns the exit status. */
+int measure_against(const arguments &arguments, const std::vector<std::string> &names,
+		    const std::string &json)
+{
+	unsigned most = bench::current_settings().repetitions;
+	bench::ratio_table table;
+
+	if (!begin(table, arguments, json))
+		return failed;
+
+	bench::progress progress(names.size() * most);
+	bench::pair_events events = {
+		.begun = [&](const std::string &name) { progress.begin(name); },
+		.measured =
+			[&](const std::string &name, const bench::result &ours,
+			    const bench::result &theirs) {
+				table.add_pair(name, ours, theirs.ns);
+				progress.step();
+			},
+		.wrong = [&](const std::string &name,
+			     const std::string &what) { table.add_failure(name, what); },
+		.known = [&](const std::string &,
+			     unsigned pairs) { progress.leave_out(most - pairs); },
+		.loop = [&](double ns) { table.add_noise(ns); },
+	};
+
+	bench::measure_pairs(arguments.against, names, most, events);
+	progress.hide();
+	return end(table, json);
 }
 
 /* Makes the report and the comparison that are asked for. Returns the exit status. */
@@ -339,26 +416,62 @@ int report(const arguments &arguments, const std::string &json)
 		words.insert(words.end(), {"--html", arguments.html});
 	if (!arguments.baseline.empty())
 		words.insert(words.end(), {"--baseline", arguments.baseline});
+	if (!arguments.history.empty())
+		words.insert(words.end(), {"--history", arguments.history});
+	if (!arguments.trend.empty())
+		words.insert(words.end(), {"--trend", arguments.trend});
+	if (!arguments.against.empty())
+		words.emplace_back("--pairs");
+	if (arguments.markdown)
+		words.emplace_back("--markdown");
 
 	int status = bench::call_report(words);
 
 	return status == 0 || status == slower ? status : failed;
 }
 
+/* Whether the results are also given to the report. */
+bool is_reported(const arguments &arguments)
+{
+	return !arguments.html.empty() || !arguments.baseline.empty() ||
+	       !arguments.against.empty() || !arguments.history.empty();
+}
+
+/* What is wrong with the arguments together, or nullptr. */
+const char *contradiction(const arguments &arguments)
+{
+	bool measures = arguments.from.empty() && arguments.trend.empty();
+
+	if (!arguments.trend.empty() && arguments.html.empty())
+		return "--trend wants --html, the page that it writes";
+	if (!arguments.from.empty() && !is_reported(arguments) && !arguments.markdown)
+		return "--from wants --html, --baseline, --history or --markdown";
+	if (arguments.markdown && arguments.from.empty())
+		return "--markdown wants --from, an earlier run";
+	if (!arguments.against.empty() &&
+	    (!measures || !arguments.baseline.empty() || !arguments.history.empty()))
+		return "--against goes with --json and --html only";
+	return nullptr;
+}
+
 int run(const arguments &arguments, char **words)
 {
-	if (arguments.html.empty() && arguments.baseline.empty())
+	if (!is_reported(arguments))
 		return measure_all(arguments, arguments.json, words);
 
 	/* Before anything is measured: can it be done? */
 	int status = report(arguments, "");
+	std::vector<std::string> names;
 
 	if (status != 0)
 		return status;
+	if (!arguments.against.empty())
+		names = bench::names_in_both(arguments.against);
 
 	std::string json = arguments.json.empty() ? temporary_file() : arguments.json;
 
-	status = measure_all(arguments, json, words);
+	status = arguments.against.empty() ? measure_all(arguments, json, words)
+					   : measure_against(arguments, names, json);
 
 	int reported = report(arguments, json);
 
@@ -387,12 +500,12 @@ try {
 		std::fputs(usage, stdout);
 		return 0;
 	}
-	if (!arguments.from.empty()) {
-		if (!arguments.html.empty() || !arguments.baseline.empty())
-			return report(arguments, arguments.from);
-		std::fputs("weft bench: --from wants --html or --baseline\n", stderr);
+	if (const char *wrong = contradiction(arguments); wrong != nullptr) {
+		std::fprintf(stderr, "weft bench: %s\n", wrong);
 		return misused;
 	}
+	if (!arguments.from.empty() || !arguments.trend.empty())
+		return report(arguments, arguments.from);
 	bench::current_settings() = settings_of(arguments);
 	bench::add_mpmc_queue();
 	bench::add_mpmc_lockfree();

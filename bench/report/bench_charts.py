@@ -11,6 +11,8 @@ import matplotlib
 matplotlib.use('svg')
 from matplotlib import pyplot  # noqa: E402
 
+from bench_results import text_of  # noqa: E402
+
 # Drawn in these, shown in the style sheet's: var(--ink) and so on.
 INK, FAINT, PAPER = '#010203', '#010204', '#010205'
 ROLE_COLOURS = {'weft': '#010206', 'baseline': '#010207', 'peer': '#010208', 'floor': '#010209'}
@@ -21,7 +23,8 @@ ROLE_HATCHES = {'weft': '', 'baseline': '///', 'peer': '...', 'floor': 'xxx'}
 ROLE_LINES = {'weft': '-', 'baseline': '--', 'peer': ':', 'floor': '-.'}
 MARKERS = 'osD^vP*Xh<>'
 LINEAR_SPAN = 40  # times: of more the shorter bars would not be seen
-WIDTH = 7.2  # inches of 72 pixels; the page scales it
+WIDTH = 5.2  # inches of 72 pixels: a phone; the page scales it up where there is room
+SCALE = 1.7
 
 pyplot.rcParams.update({
     'svg.fonttype': 'none', 'svg.hashsalt': 'weft', 'font.family': 'sans-serif', 'font.size': 9,
@@ -51,19 +54,12 @@ def finish(figure, description):
         svg = svg.replace(colour, f'var(--{variable})')
     described = description.replace('&', '&amp;').replace('<', '&lt;').replace('"', '&quot;')
     return svg.replace('<svg', f'<svg role="img" aria-label="{described}" '
-                               f'style="max-width:{width * 1.25:.0f}px"', 1)
+                               f'style="max-width:{width * SCALE:.0f}px"', 1)
 
 
 def figure_of(ns, unit):
     """What is shown of a time: itself, or millions in a second."""
     return 1e3 / ns if unit == 'rate' else ns
-
-
-def text_of(ns, unit):
-    if unit == 'rate':
-        return f'{1e3 / ns:.3g} M/s' if 1e3 / ns < 1000 else f'{1e3 / ns:.0f} M/s'
-    return f'{ns:.3g} ns' if ns < 999.5 else f'{ns / 1e3:.3g} us' if ns < 999.5e3 \
-        else f'{ns / 1e6:.3g} ms'
 
 
 def readable(name):
@@ -126,7 +122,7 @@ def series_of(groups):
 def scaling(structure, points, places):
     """The rate over the number of threads, and what ideal scaling would give up to the number of
     cores and hold from there."""
-    figure, axis = pyplot.subplots(figsize=(WIDTH, 3.4))
+    figure, axis = pyplot.subplots(figsize=(WIDTH, 2.8))
     names = []
     for _, group in points:
         names += [variant.name for variant in group.variants if variant.name not in names]
@@ -153,7 +149,7 @@ def scaling(structure, points, places):
     axis.set_ylim(bottom=0)
     axis.set_ylabel('million a second')
     axis.grid()
-    axis.legend(loc='upper left', bbox_to_anchor=(1.01, 1.02))
+    axis.legend(loc='upper left', bbox_to_anchor=(-0.02, -0.09), ncol=3)
     return finish(figure, f'{structure}: rate over threads')
 
 
@@ -161,26 +157,27 @@ def under_load(structure, groups):
     """Latency over the rate of arrival: a curve for each variant, through its medians at each part
     of its capacity."""
     quantiles = ('p50', 'p99', 'p99.9', 'p99.99')
-    figure, axes = pyplot.subplots(1, len(quantiles), figsize=(WIDTH + 1.5, 3.2), sharey=True)
+    figure, axes = pyplot.subplots(2, 2, figsize=(WIDTH, 4.4), sharex=True, sharey=True)
     names = list(dict.fromkeys(variant.name for group in groups for variant in group.variants))
     for number, name in enumerate(names):
         points = [(variant.role, [statistics.median(values) for values in zip(*variant.loads)])
                   for group in groups for variant in group.variants if variant.name == name]
-        for axis, column in zip(axes, range(1, len(quantiles) + 1)):
+        for axis, column in zip(axes.flat, range(1, len(quantiles) + 1)):
             axis.plot([point[0] for _, point in points], [point[column] for _, point in points],
                       ROLE_LINES[points[0][0]], color=ROLE_COLOURS[points[0][0]], markersize=4,
-                      marker=MARKERS[number % len(MARKERS)], label=readable(name), linewidth=1.5)
-    for axis, quantile in zip(axes, quantiles):
+                      marker=MARKERS[number % len(MARKERS)], label=readable(name), linewidth=1.2)
+    for axis, quantile in zip(axes.flat, quantiles):
         axis.set_xscale('log')
         axis.set_yscale('log')
         axis.set_title(quantile, fontsize=9)
         axis.grid()
-    axes[0].set_ylabel('ns, less is better')
+    figure.supylabel('ns, less is better', fontsize=9)
     figure.supxlabel('million arrivals a second; the points are at '
                      f'{", ".join(group.scenario.split("_")[1] for group in groups)} % of what '
                      'each can do', fontsize=9)
-    axes[-1].legend(loc='upper left', bbox_to_anchor=(1.01, 1.02))
     figure.tight_layout()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='upper center', ncol=3,
+                  bbox_to_anchor=(0.5, 0))
     return finish(figure, f'{structure}: latency under load')
 
 
@@ -230,6 +227,40 @@ def scoreboard(rooms):
     return finish(figure, 'how many times weft is better, by structure and scenario')
 
 
+def trend(structure, trends, breaks, runs):
+    """A small picture for each variant of weft, of its ratios over the runs."""
+    panels = {}
+    for one in trends:
+        panels.setdefault(one.name, []).append(one)
+    columns = 2
+    rows = -(-len(panels) // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(WIDTH, 1.5 * rows + 0.4),
+                                   squeeze=False, sharex=True)
+    for axis in list(axes.flat)[len(panels):]:
+        axis.set_visible(False)
+    for axis, (name, lines) in zip(axes.flat, panels.items()):
+        for line in lines:
+            colour, marker = ROLE_COLOURS[line.role], 'o' if line.role == 'baseline' else 'D'
+            at = [number + 1 for number in line.runs]
+            axis.fill_between(at, line.lows, line.highs, color=colour, alpha=0.2, linewidth=0)
+            axis.plot(at, line.ratios, '-' if line.role == 'baseline' else '--', color=colour,
+                      marker=marker, markersize=3, linewidth=1.2)
+        for number in breaks:
+            axis.axvline(number + 0.5, color=FAINT, linewidth=1.5)
+        axis.axhline(1, color=INK, linewidth=0.8)
+        axis.set_yscale('log')
+        axis.yaxis.set_major_formatter(lambda value, _: f'{value:g}x')
+        axis.yaxis.set_minor_formatter(lambda value, _: '')
+        axis.set_xlim(0.5, runs + 0.5)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.set_title(readable(name.split('/', 1)[1]), loc='left', fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid()
+    figure.supxlabel('run', fontsize=8)
+    figure.tight_layout()
+    return finish(figure, f'{structure}: ratios over the runs')
+
+
 def heat_map(cpus, rows):
     """Nanoseconds for a round trip of a cache line between each two CPUs."""
     size = min(WIDTH, 1.6 + 0.45 * len(cpus))
@@ -246,9 +277,10 @@ def heat_map(cpus, rows):
                 if value:
                     axis.text(x, y, f'{value:.0f}', ha='center', va='center', fontsize=8,
                               bbox={'facecolor': PAPER, 'edgecolor': 'none', 'pad': 1})
-    bar = figure.colorbar(image, shrink=0.8)
-    bar.set_label('ns')
-    bar.outline.set_visible(False)
+    if len(cpus) > 2:
+        bar = figure.colorbar(image, shrink=0.8)
+        bar.set_label('ns')
+        bar.outline.set_visible(False)
     return finish(figure, 'cache line round trips between CPUs')
 
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has changed between two runs beyond the noise.
+"""What has changed between two builds beyond the noise.
 
-Rounds are what is compared: each is a process of its own, so that those of one run differ as two
-runs of the same program do. The test is that of Westfall and Young (1993): the rounds of both runs
-are mixed at random, many times; a difference counts when in at most one in ten of the mixtures any
-benchmark at all differs by as much for its noise. So of ten comparisons of a build with itself nine
-find nothing, however many benchmarks there are and whatever they have in common. Beside each
-benchmark of weft all of a structure together are tested, and all of weft: a small change of many
-shows there first.
+Two tests, both by Westfall and Young (1993): what is new and what is old is changed about at
+random, many times; a difference counts when in at most one in ten of these mixtures any benchmark
+at all differs by as much for its noise. So of ten comparisons of a build with itself nine find
+nothing, however many benchmarks there are and whatever they have in common. Beside each benchmark
+of weft all of a structure together are tested, and all of weft: a small change of many shows there
+first.
 
-What all others (mutex variants, peers) have changed by in the mean is the machine's change, and is
-taken off."""
+compare_pairs() is for a run in which both builds were measured in turn (`--against`): each pair has
+its difference, whose sign chance could as well have turned.
+
+compare() is for two runs, of one build each (`--baseline`). Rounds are what is mixed: each is a
+process of its own, so that those of one run differ as two runs of the same program do. What all
+others (mutex variants, peers) have changed by in the mean is the machine's change, and is taken
+off. It finds less, as the machine also changes for one benchmark and not for another."""
 import dataclasses
 import math
 
@@ -18,7 +22,8 @@ import numpy
 
 ROUNDS_LEAST = 6
 CONTROLS_LEAST = 10
-MIXTURES = 4000
+PAIRS_LEAST = 12
+MIXTURES = 1000
 LEAST_ERROR = 0.005
 CHANCE = 0.1  # that a comparison of a build with itself finds anything
 
@@ -36,10 +41,11 @@ class Change:
 @dataclasses.dataclass
 class Comparison:
     changes: list
-    old_rounds: int
-    new_rounds: int
-    machine: float  # what all others' times have changed by, 1 when they have not
-    visible: float  # so much had to change for half of the benchmarks to show it
+    how: str  # what was compared, a part of a sentence
+
+    def visible(self, change):
+        """By which part a benchmark must have changed to show it."""
+        return change.high / change.times - 1
 
     def slower(self):
         return [change for change in self.changes if change.counts and change.times > 1]
@@ -99,6 +105,14 @@ def statistic(rows, is_new):
     return new - old, numpy.sqrt(old_square + new_square) + LEAST_ERROR
 
 
+def judged(names, difference, error, greatest):
+    """The changes, by the greatest difference for its noise that was found in each mixture."""
+    limit = numpy.quantile(greatest, 1 - CHANCE)
+    return [Change(name, math.exp(by), math.exp(by - limit * noise), math.exp(by + limit * noise),
+                   bool(abs(by) > limit * noise))
+            for name, by, noise in zip(names, difference, error)]
+
+
 def compare(old_results, new_results):
     """Raises ValueError, whose text is for the user, when the two cannot be compared."""
     old, new = logs(old_results, True), logs(new_results, True)
@@ -127,12 +141,59 @@ def compare(old_results, new_results):
     for mixture in range(MIXTURES):
         mixed, noise = statistic(rows, chance.permutation(is_new))
         greatest[mixture] = numpy.max(numpy.abs(mixed) / noise)
-    limit = numpy.quantile(greatest, 1 - CHANCE)
-    changes = [Change(name, math.exp(by), math.exp(by - limit * noise),
-                      math.exp(by + limit * noise), bool(abs(by) > limit * noise))
-               for name, by, noise in zip(names, difference, error)]
-    return Comparison(changes, old_rounds, new_rounds, math.exp(machine),
-                      math.exp(limit * float(numpy.median(error))) - 1)
+    return Comparison(judged(names, difference, error, greatest),
+                      f'{new_rounds} rounds with {old_rounds}; the machine itself '
+                      f'{math.exp(machine):.2f} times as slow, which is taken off')
+
+
+def pairs_with_means(columns):
+    """The columns of differences and those of the means, as with_means(). As some benchmarks have
+    more pairs than others, a mean has as many as the least of them."""
+    means, structures = {}, {}
+    for name in columns:
+        structures.setdefault(name.split('/')[0], []).append(name)
+    shared = {f'all of {structure}': members for structure, members in structures.items()}
+    if len(structures) > 1:
+        shared['all of weft'] = list(columns)
+    for name, members in shared.items():
+        if len(members) > 1:
+            count = min(len(columns[member]) for member in members)
+            means[name] = numpy.mean([columns[member][:count] for member in members], axis=0)
+    return {**columns, **means}
+
+
+def compare_pairs(results):
+    """Of a run that was measured in pairs. Raises ValueError, whose text is for the user."""
+    columns = {f'{group.name}/{variant.name}':
+               numpy.log(numpy.array(variant.times) / numpy.array(variant.against))
+               for group in results.groups for variant in group.variants
+               if len(variant.against) == len(variant.times) >= PAIRS_LEAST}
+    if not columns:
+        raise ValueError(f'no benchmark has {PAIRS_LEAST} pairs: too few to tell a change from '
+                         'noise')
+    counts = [len(column) for column in columns.values()]
+    columns = pairs_with_means(columns)
+    # Those of one length stand side by side.
+    tables = {}
+    for name, column in columns.items():
+        tables.setdefault(len(column), []).append(name)
+    names = [name for table in tables.values() for name in table]
+    tables = [numpy.column_stack([columns[name] for name in table]) for table in tables.values()]
+
+    def statistics(signs):
+        parts = [trimmed(table * signs[:len(table), None]) for table in tables]
+        return (numpy.concatenate([part[0] for part in parts]),
+                numpy.sqrt(numpy.concatenate([part[1] for part in parts])) + LEAST_ERROR)
+
+    most = max(counts)
+    difference, error = statistics(numpy.ones(most))
+    chance = numpy.random.default_rng(20)
+    greatest = numpy.empty(MIXTURES)
+    for mixture in range(MIXTURES):
+        mixed, noise = statistics(chance.choice([-1.0, 1.0], most))
+        greatest[mixture] = numpy.max(numpy.abs(mixed) / noise)
+    return Comparison(judged(names, difference, error, greatest),
+                      f'{min(counts)} to {most} pairs of processes of each benchmark')
 
 
 def sentence(change):
@@ -142,11 +203,13 @@ def sentence(change):
 
 def as_text(comparison, name):
     """What there is to say, in lines."""
-    lines = [f'compared with {name}: {comparison.new_rounds} rounds with '
-             f'{comparison.old_rounds}; the machine itself {comparison.machine:.2f} times as slow']
+    lines = [f'compared with {name}: {comparison.how}']
     for word, changes in (('SLOWER', comparison.slower()), ('quicker', comparison.quicker())):
         lines += [f'  {word:8}{sentence(change)}' for change in changes]
-    still = sum(not change.counts for change in comparison.changes)
-    lines.append(f'  {still} of {len(comparison.changes)} show no change beyond the noise; half '
-                 f'of them would have shown one of {comparison.visible:.0%}')
+    still = [change for change in comparison.changes if not change.counts]
+    lines.append(f'  {len(still)} of {len(comparison.changes)} show no change beyond the noise')
+    if still:
+        visible = sorted((comparison.visible(change), change.name) for change in still)
+        lines.append(f'  half of these would have shown one of {visible[len(visible) // 2][0]:.0%},'
+                     f' and {visible[-1][1]} one of {visible[-1][0]:.0%}')
     return '\n'.join(lines)

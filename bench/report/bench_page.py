@@ -5,14 +5,10 @@ import pathlib
 import re
 
 import bench_charts as charts
+from bench_results import facts_of, text_of
 
 LEGEND = (('weft', 'weft'), ('baseline', 'the best one writes without it: a mutex, mostly'),
           ('peer', 'another library'), ('floor', 'what the machine allows'))
-# What is said of the machine, and how it is called in the results.
-FACTS = (('cpu', 'processor'), ('cpus', 'CPUs'), ('governor', 'frequency governor'),
-         ('kernel', 'kernel'), ('compiler', 'compiler'), ('flags', 'flags'), ('weft', 'weft'),
-         ('plan', 'threads'), ('pinned', 'pinned'), ('counter_additions', 'counters add'),
-         ('measurement', 'measured'), ('peers', 'peers'))
 NOISE_LIMIT = 0.05
 
 
@@ -32,6 +28,15 @@ def table(head, rows, numbers=(), classes=()):
         lines.append(f'<tr{kind}>' + ''.join(
             cell('td', column, value) for column, value in enumerate(row)) + '</tr>')
     return '\n'.join([*lines, '</table></div>'])
+
+
+def document(title, parts):
+    """The whole page."""
+    style = pathlib.Path(__file__).with_name('bench_report.css').read_text(encoding='utf-8')
+    return '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n' \
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n' \
+        f'<title>{text(title)}</title><style>\n{style}</style></head><body>\n' + \
+        '\n'.join(parts) + '\n</body></html>\n'
 
 
 def topology_picture(pus):
@@ -74,11 +79,7 @@ def doubts(results):
 
 def machine(results):
     context = results.context
-    facts = [(text(label), text(context[key])) for key, label in FACTS if context.get(key)]
-    noise = results.noise()
-    if noise is not None:
-        facts.append(('noise', f'a loop that takes the same time varied by {noise:.1%}'))
-    facts.append(('date', text(context.get('date', ''))))
+    facts = [(text(label), text(fact)) for label, fact in facts_of(results)]
     pictures = ''
     if context.get('pus'):
         pictures += f'<h3>topology</h3>{topology_picture(context["pus"])}'
@@ -132,10 +133,10 @@ def every_number(results):
             if variant.role == 'peer':
                 command += ' --peers'
             rows.append([
-                text(name), variant.role, charts.text_of(variant.median, group.unit),
-                f'{charts.text_of(variant.part(0.1), group.unit)} to '
-                f'{charts.text_of(variant.part(0.9), group.unit)}',
-                '' if variant.p99 is None else charts.text_of(variant.p99, 'time'),
+                text(name), variant.role, text_of(variant.median, group.unit),
+                f'{text_of(variant.part(0.1), group.unit)} to '
+                f'{text_of(variant.part(0.9), group.unit)}',
+                '' if variant.p99 is None else text_of(variant.p99, 'time'),
                 len(variant.times),
                 ratio_text(ratio) if variant is group.best(variant.role) else '',
                 f'<code>{text(command)}</code>'])
@@ -150,10 +151,8 @@ def changes_table(comparison):
     rows = [[text(change.name), f'{change.times:.2f}', f'{change.low:.2f} to {change.high:.2f}',
              ('slower' if change.times > 1 else 'quicker') if change.counts else '']
             for change in ordered]
-    return f'<p>{comparison.new_rounds} rounds against {comparison.old_rounds} of the earlier ' \
-        f'run; the machine itself was {comparison.machine:.2f} times as slow, which is taken ' \
-        'off. The ranges are such that nine of ten comparisons of a build with itself have 1 ' \
-        'in all of them.</p>' + table(
+    return f'<p>Compared were {text(comparison.how)}. The ranges are such that nine of ten ' \
+        'comparisons of a build with itself have 1 in all of them.</p>' + table(
             ['benchmark', 'takes times as long', 'from to', 'beyond the noise'], rows,
             numbers=(1, 2), classes=['weft' if change.counts else '' for change in ordered])
 
@@ -162,7 +161,6 @@ def page(results, comparison=None):
     """All of it, and what a comparison with an earlier run has found."""
     rooms = results.structures()
     places = int(results.context.get('cpus', 1))
-    style = pathlib.Path(__file__).with_name('bench_report.css').read_text(encoding='utf-8')
     timed = [group for group in results.groups
              if any(variant.p99 and not variant.loads for variant in group.variants)]
     links = [('machine', 'machine'), ('scoreboard', 'scoreboard')] + \
@@ -191,7 +189,4 @@ def page(results, comparison=None):
                      f'{charts.latencies(timed)}</section>')
     parts.append('<section id="numbers"><h2>every number</h2>'
                  f'{every_number(results)}</section>')
-    return '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n' \
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n' \
-        f'<title>weft bench</title><style>\n{style}</style></head><body>\n' + \
-        '\n'.join(parts) + '\n</body></html>\n'
+    return document('weft bench', parts)

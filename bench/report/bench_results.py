@@ -6,6 +6,11 @@ import json
 import re
 import statistics
 
+# What is said of the machine, and how it is called in the results.
+FACTS = (('cpu', 'processor'), ('cpus', 'CPUs'), ('governor', 'frequency governor'),
+         ('kernel', 'kernel'), ('compiler', 'compiler'), ('flags', 'flags'), ('weft', 'weft'),
+         ('commit', 'commit'), ('plan', 'threads'), ('pinned', 'pinned'),
+         ('counter_additions', 'counters add'), ('measurement', 'measured'), ('peers', 'peers'))
 ROLES = ('weft', 'baseline', 'peer', 'floor')
 
 
@@ -22,6 +27,8 @@ class Variant:
     p99s: list = dataclasses.field(default_factory=list)
     # Under load: (arrivals in a microsecond, p50, p99, p99.9, p99.99 in ns) of each repetition.
     loads: list = dataclasses.field(default_factory=list)
+    # Of a run --against another program: its time for each of ours.
+    against: list = dataclasses.field(default_factory=list)
 
     @property
     def median(self):
@@ -154,7 +161,25 @@ def load(path):
         variant.times.append(run['real_time'])
         if run.get('p99_ns'):
             variant.p99s.append(run['p99_ns'])
+        if run.get('against_ns'):
+            variant.against.append(run['against_ns'])
         if run.get('arrivals_per_us'):
             variant.loads.append((run['arrivals_per_us'], run['real_time'], *(
                 run.get(name, run['real_time']) for name in ('p99_ns', 'p999_ns', 'p9999_ns'))))
     return Results(context, list(groups.values()), errors, complete)
+
+
+def facts_of(results):
+    """What is said of the machine and the run, as pairs of texts."""
+    facts = [(label, results.context[key]) for key, label in FACTS if results.context.get(key)]
+    noise = results.noise()
+    if noise is not None:
+        facts.append(('noise', f'a loop that takes the same time varied by {noise:.1%}'))
+    return facts + [('date', results.context.get('date', ''))]
+
+
+def text_of(ns, unit):
+    if unit == 'rate':
+        return f'{1e3 / ns:.3g} M/s' if 1e3 / ns < 1000 else f'{1e3 / ns:.0f} M/s'
+    return f'{ns:.3g} ns' if ns < 999.5 else f'{ns / 1e3:.3g} us' if ns < 999.5e3 \
+        else f'{ns / 1e6:.3g} ms'

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_bench_report.py WEFT: the report of `weft bench --html` and the comparison of --baseline, on
-results that are made up here, so that what must come out is known; and once on measured ones."""
+"""test_bench_report.py WEFT: the report of `weft bench --html`, the comparisons of --baseline and
+--against, the history and its trend, and the tables of --markdown, on results that are made up
+here, so that what must come out is known; and once on measured ones."""
 import html.parser
 import json
 import os
@@ -28,7 +29,7 @@ CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus':
 FETCHES = ('src', 'href', 'xlink:href', 'data', 'action', 'poster', 'srcset')
 
 
-def made_up(seed, rounds=14, noise=0.02, slower=None, error=None):
+def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, **context):
     """Results whose times vary by this noise; those whose name begins with slower[0] are slower by
     the factor slower[1]."""
     chance = random.Random(seed)
@@ -51,7 +52,25 @@ def made_up(seed, rounds=14, noise=0.02, slower=None, error=None):
     if error:
         runs.append({'name': error, 'run_type': 'iteration', 'real_time': 0, 'label': 'weft rate',
                      'error_occurred': True, 'error_message': 'what came out is wrong'})
-    return {'context': CONTEXT, 'benchmarks': runs}
+    return {'context': {**CONTEXT, **context}, 'benchmarks': runs}
+
+
+def made_up_pairs(seed, pairs=40, slower=None):
+    """Results of a run against another program, on a machine that is three times as slow for part
+    of the time: for both, as it is for each of a pair."""
+    chance = random.Random(seed)
+    runs = []
+    for number in range(pairs):
+        for name in (f'{structure}/{scenario}/weft' for structure, scenario, _, _ in GROUPS):
+            machine = chance.choice([1, 1, 3])
+            times = [machine * chance.lognormvariate(3, 0.08) for _ in range(2)]
+            if slower and name.startswith(slower[0]):
+                times[0] *= slower[1]
+            # Some need fewer pairs.
+            if number < 24 or name.startswith('alpha'):
+                runs.append({'name': name, 'run_type': 'iteration', 'real_time': times[0],
+                             'against_ns': times[1], 'label': 'weft time'})
+    return {'context': {**CONTEXT, 'against': 'other/weft-bench'}, 'benchmarks': runs}
 
 
 class Page(html.parser.HTMLParser):
@@ -192,6 +211,94 @@ def check_comparison(tap, reports):
         err=['too few', '--repetitions']))
 
 
+def check_pairs(tap, reports):
+    def call(seed, *more, **options):
+        reports.write('pairs.json', made_up_pairs(seed, **options))
+        return reports.call('--from', reports.path('pairs.json'), '--markdown', *more)
+
+    found = [seed for seed in range(10) if call(seed).returncode != 0]
+    tap.point('pairs: of ten runs of the same build nine show nothing',
+              found if len(found) > 1 else [])
+    lost = [seed for seed in range(10) if 'SLOWER  beta/alone/weft takes 1.1' not in
+            call(seed, slower=('beta/alone', 1.15)).stdout]
+    tap.point('pairs: of ten that are slower nine are found', lost if len(lost) > 1 else [])
+    tap.point('pairs: the report has the changes', expect(call(
+        1, '--html', reports.path('pairs.html'), slower=('alpha_queue/4P4C', 1.3)), 3,
+        ['SLOWER  alpha_queue/4P4C/weft', 'compared with other/weft-bench: 24 to 40 pairs']) + [
+            word for word in ('24 to 40 pairs', 'slower')
+            if word not in reports.page('pairs.html')])
+    tap.point('pairs: few are not enough', expect(call(1, pairs=5), 1, err=['too few']))
+
+
+def check_against(tap, reports):
+    """Measured: this program against itself, and against one that seems to take half the time."""
+    other = reports.write('quick.sh', f'''#!/bin/sh
+"{reports.weft}" bench "$@" | awk -F "\\t" \'
+    $1 == "measured" {{ split($3, all, " "); print $1 "\\t" $2 "\\t" all[1] / 2 " 0 0 0 0"; next }}
+    {{ print }}\'
+''')
+    os.chmod(other, 0o755)
+    tap.point('--against a program that is quicker says so', expect(reports.call(
+        '--against', other, '--run-ms', '1', '--repetitions', '30', '^park/uncontended/'), 3,
+        ['SLOWER  park/uncontended/weft takes']))
+    for name, program, words in (('no weft-bench', '/bin/false', ['/bin/false is no weft-bench']),
+                                 ('not there', '/no/such', ['cannot start /no/such'])):
+        result = reports.call('--against', program, '^park/uncontended/')
+        tap.point(f'--against a program that is {name} is refused in one line', expect(
+            result, 1, err=words) + ([] if result.stderr.count('\n') == 1 else ['not one line']))
+
+
+def check_history(tap, reports):
+    history, page_path = reports.path('history.jsonl'), reports.path('trend.html')
+    for seed, options in ((30, {}), (31, {}), (32, {'slower': ('', 3)}), (33, {}), (34, {}),
+                          (35, {'slower': ('alpha_queue/2P2C/weft', 2)})):
+        reports.write('one.json', made_up(seed, noise=0.005, **options))
+        result = reports.call('--from', reports.path('one.json'), '--history', history)
+    tap.point('a run is added to a history', expect(result, 0) + (
+        [] if len(reports.page('history.jsonl').split('\n')) == 7 else ['not a line for each']))
+    result = reports.call('--trend', history, '--html', page_path)
+    page = Page(reports.page('trend.html'))
+    tap.point('a trend is made of a history', expect(result, 0))
+    tap.point('its tags match, it fetches nothing and runs no script', page.wrong + page.fetched + [
+        tag for tag in page.tags if tag in ('script', 'iframe', 'object', 'embed', 'link')])
+    tap.point('it has every benchmark of weft that has a ratio', [
+        f'{structure}/{scenario}' for structure, scenario, _, _ in GROUPS
+        if not scenario.startswith('load') and f'{structure}/{scenario}/weft' not in page.text])
+    # 20 ns of the mutex variant for 10 of weft, on a machine that is slow for once, too.
+    means = re.findall(r'<td class=number>(\d\.\d\d)x</td><td class=number>[\d.]+x</td><td></td>',
+                       reports.page('trend.html'))
+    tap.point('a slow machine leaves the ratios as they were', [
+        mean for mean in means[:5] if not 1.95 < float(mean) < 2.05] + (
+        [] if len(means) == 6 else [f'{len(means)} runs']))
+    tap.point('it names what is worse in the last run, and nothing else', [
+        row for row in re.findall(r'<td>([^<]*)</td><td>[^<]*</td><td class=number>[^<]*</td>'
+                                  r'<td class=number>-5\d%</td><td>worse</td>',
+                                  reports.page('trend.html')) if row != 'alpha_queue/2P2C/weft'] + (
+        [] if '<td>worse</td>' in reports.page('trend.html') else ['not named']))
+    reports.write('one.json', made_up(36, cpu='Processor <Y>'))
+    reports.call('--from', reports.path('one.json'), '--history', history)
+    with open(history, 'a', encoding='utf-8') as file:
+        file.write('{"history": 1, "figu')
+    result = reports.call('--trend', history, '--html', page_path)
+    tap.point('another machine is marked, and a line that was cut off is no harm', expect(
+        result, 0) + ([] if 'other machine: Processor &lt;Y&gt;' in reports.page('trend.html')
+                      else ['not marked']))
+    tap.point('a history that is none is refused', expect(reports.call(
+        '--trend', reports.path('run.html'), '--html', page_path), 1, err=['line 1, is not']))
+    tap.point('--trend alone is refused', expect(reports.call('--trend', history), 2,
+                                                 err=['--html']))
+
+
+def check_tables(tap, reports):
+    reports.write('run.json', made_up(1, slower=('beta/2_threads/weft', 4)))
+    result = reports.call('--from', reports.path('run.json'), '--markdown')
+    tap.point('--markdown has every scenario, and where weft is behind', expect(result, 0, [
+        'Processor <X>', '### alpha_queue', '### beta', '### latency under load',
+        '| `1P1C` | ', '| `2_threads` | ', '| `beta` | 80 % | weft | 80.00 |',
+        '| `beta/2_threads` | ']) + (
+        [] if result.stdout.count('| `beta/') == 1 else ['others are behind, too']))
+
+
 def check_bad_input(tap, reports):
     whole = json.dumps(made_up(7), indent=2)
     reports.write('cut.json', whole[:len(whole) * 2 // 3])
@@ -241,6 +348,10 @@ def main():
         reports = Reports(sys.argv[1], folder)
         check_page(tap, reports)
         check_comparison(tap, reports)
+        check_pairs(tap, reports)
+        check_against(tap, reports)
+        check_history(tap, reports)
+        check_tables(tap, reports)
         check_bad_input(tap, reports)
         check_interrupt(tap, reports)
     return tap.finish()
