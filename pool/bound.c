@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bound.h"
 
-static bool try_enter(weft_bound_ *bound, uint32_t tasks)
+bool weft_bound_try_enter_(weft_bound_ *bound, uint32_t tasks)
 {
 	/* relaxed: a count; tasks are published elsewhere, and the eventcount orders its looks. */
 	uint32_t queued = atomic_load_explicit(&bound->queued, memory_order_relaxed);
@@ -12,23 +12,6 @@ static bool try_enter(weft_bound_ *bound, uint32_t tasks)
 	} while (!atomic_compare_exchange_weak_explicit(&bound->queued, &queued, queued + tasks,
 							memory_order_relaxed,
 							memory_order_relaxed));
-	return true;
-}
-
-bool weft_bound_enter_(weft_bound_ *bound, uint32_t tasks, weft_deadline deadline)
-{
-	while (!try_enter(bound, tasks)) {
-		uint32_t key;
-
-		if (tasks > bound->limit || (deadline != WEFT_FOREVER && weft_now() >= deadline))
-			return false;
-		key = weft_eventcount_prepare(&bound->room);
-		if (try_enter(bound, tasks)) {
-			weft_eventcount_cancel(&bound->room);
-			return true;
-		}
-		weft_eventcount_wait(&bound->room, key, 0, deadline);
-	}
 	return true;
 }
 

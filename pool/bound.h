@@ -7,11 +7,11 @@
  * wait until there is room.
  *
  * They are woken when half of the room is free or all of it: not at each beginning, and whoever
- * waits for room for many at once is woken when there is as much as there will ever be.
+ * waits for room for many at once is woken when there is as much as there will ever be. They are
+ * also woken when the pool closes: see submit.c, which waits by `room`.
  */
 
 #include <weft/lockfree/base.h>
-#include <weft/sync/deadline.h>
 #include <weft/sync/eventcount.h>
 
 typedef struct weft_bound_ {
@@ -20,11 +20,8 @@ typedef struct weft_bound_ {
 	weft_eventcount room;
 } weft_bound_;
 
-/*
- * Counts so many tasks; waits for room until the deadline.
- * Threads: any. Progress: blocking, lock-free with WEFT_NOW. Returns false when there was no room.
- */
-bool weft_bound_enter_(weft_bound_ *bound, uint32_t tasks, weft_deadline deadline);
+/* Counts so many tasks. Threads: any. Progress: lock-free. Returns false when there is no room. */
+bool weft_bound_try_enter_(weft_bound_ *bound, uint32_t tasks);
 
 /* So many tasks have begun, or were not accepted after all. Threads: any. Progress: wait-free. */
 void weft_bound_leave_(weft_bound_ *bound, uint32_t tasks);

@@ -88,10 +88,11 @@ void weft_worker_leave_(weft_worker_ *self)
 
 	if (give_up_tasks(self)) {
 		/* Q3 acq_rel, pairs with worker:Q1: quiet, as when the pool closes. */
-		atomic_fetch_add_explicit(&pool->quiet, 1, memory_order_acq_rel);
+		atomic_fetch_add_explicit(&pool->quiet, WEFT_QUIET_ONE_, memory_order_acq_rel);
 		while (weft_worker_is_off_duty_(self))
 			weft_worker_park_(self, WEFT_FOREVER);
-		/* Q4 acq_rel, pairs with worker:Q1: not quiet before it looks around again. */
+		/* Q4 acq_rel, pairs with worker:Q1, worker:Q5: not quiet before it looks around
+		 * again. */
 		atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
 	}
 	if (weft_worker_phase_(pool) == WEFT_POOL_OPEN_)

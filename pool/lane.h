@@ -96,6 +96,20 @@ WEFT_INLINE void weft_inbox_open_(weft_inbox_ *inbox)
 		atomic_store_explicit(&inbox->newest, NULL, memory_order_relaxed);
 }
 
+/* A guess. Threads: any. Progress: wait-free. */
+WEFT_INLINE bool weft_inbox_is_closed_(const weft_inbox_ *inbox)
+{
+	/* relaxed: who then puts something there finds out. */
+	return atomic_load_explicit(&inbox->newest, memory_order_relaxed) == &weft_inbox_closed_;
+}
+
+/* Neither tasks nor closed; a guess. Threads: any. Progress: wait-free. */
+WEFT_INLINE bool weft_inbox_is_empty_(const weft_inbox_ *inbox)
+{
+	/* relaxed: who then takes something acquires it. */
+	return atomic_load_explicit(&inbox->newest, memory_order_relaxed) == NULL;
+}
+
 WEFT_INLINE bool weft_inbox_has_tasks_(const weft_inbox_ *inbox)
 {
 	/* V1 seq_cst, pairs with B1: the last look before sleep, see wake.h. */

@@ -321,6 +321,8 @@ int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadlin
 	if (is_left_behind(pool))
 		return 0;
 	weft_worker_wake_all_(pool);
+	/* Those who wait for room have waited in vain. */
+	weft_eventcount_notify_all(&pool->bound.room);
 	/* A4 acquire, pairs with worker:A3: all that the workers did. */
 	while ((alive = atomic_load_explicit(&pool->alive, memory_order_acquire)) != 0)
 		if (weft_park_while(&pool->alive, alive, 0, deadline) != 0)

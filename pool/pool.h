@@ -77,7 +77,7 @@ typedef enum weft_idle {
 /* What a submission does that a bounded pool has no room for. */
 typedef enum weft_full {
 	/* Waits for room, as long as full_wait_ns says, and returns -EAGAIN after that. A task that
-	 * submits is suspended. */
+	 * submits is suspended. Returns -EPIPE when the pool is closed meanwhile. */
 	WEFT_FULL_BLOCK,
 	/* Returns -EAGAIN at once. */
 	WEFT_FULL_REFUSE,

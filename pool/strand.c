@@ -109,13 +109,23 @@ void weft_strand_run_(weft_task *runner)
 		cancel_all(strand);
 }
 
+/* Whether it is for one worker alone, and that is not on duty. One that leaves just after this look
+ * has its tasks canceled, as when the pool is closed meanwhile. */
+static bool has_no_worker(const weft_strand *strand)
+{
+	const weft_pool *pool = strand->pool_;
+
+	return strand->how_.to_worker && weft_worker_phase_(pool) == WEFT_POOL_OPEN_ &&
+	       weft_inbox_is_closed_(&pool->worker[strand->how_.worker]->private_inbox);
+}
+
 int weft_strand_send_(weft_strand *strand, weft_task *first, uint32_t count)
 {
 	weft_pool *pool = strand->pool_;
 	weft_task *newest, *before;
 	int error;
 
-	if (!weft_worker_may_submit_(pool))
+	if (!weft_worker_may_submit_(pool) || has_no_worker(strand))
 		return -EPIPE;
 	newest = weft_task_reverse_(first);
 	/* relaxed: only its value counts. */

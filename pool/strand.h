@@ -30,7 +30,8 @@
  *
  * What a task does is visible to the next one of its strand. A pool counts the strand as one more
  * task each time that it is handed over. When the pool aborts, the tasks of its strands end with
- * -ECANCELED, too.
+ * -ECANCELED, too; so do those that are accepted at the very moment in which the pool closes, or in
+ * which the one worker of the strand leaves (weft_pool_resize).
  */
 
 #include <weft/lockfree/base.h>

@@ -37,10 +37,18 @@ static void send_own(weft_worker_ *self, unsigned lane, weft_task *first)
 static int send_private(weft_pool *pool, unsigned index, weft_task *first)
 {
 	weft_worker_ *worker = pool->worker[index];
+	weft_task *newest;
 
-	if (!weft_worker_may_submit_(pool) ||
-	    !weft_inbox_put_(&worker->private_inbox, weft_task_reverse_(first), first))
+	if (!weft_worker_may_submit_(pool))
 		return -EPIPE;
+	newest = weft_task_reverse_(first);
+	if (!weft_inbox_put_(&worker->private_inbox, newest, first)) {
+		/* The worker is not on duty, or the pool is about to end. */
+		if (!weft_worker_is_inside_(pool) ||
+		    weft_worker_phase_(pool) != WEFT_POOL_DRAINING_)
+			return -EPIPE;
+		weft_inbox_put_(&worker->late_inbox, newest, first);
+	}
 	weft_worker_wake_(worker);
 	return 0;
 }
@@ -104,19 +112,37 @@ int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t coun
 	return error;
 }
 
+/* Waits until there is room. Returns 0 when they have entered, or a negative errno. */
+static int wait_to_enter(weft_pool *pool, uint32_t count)
+{
+	weft_deadline deadline =
+		pool->full_wait_ns != 0 ? weft_after(pool->full_wait_ns) : WEFT_FOREVER;
+
+	for (;;) {
+		bool is_late = deadline != WEFT_FOREVER && weft_now() >= deadline;
+		uint32_t key = weft_eventcount_prepare(&pool->bound.room);
+		int error = is_late ? -EAGAIN : 1;
+
+		if (weft_bound_try_enter_(&pool->bound, count))
+			error = 0;
+		else if (!weft_worker_may_submit_(pool))
+			error = -EPIPE;
+		if (error <= 0) {
+			weft_eventcount_cancel(&pool->bound.room);
+			return error;
+		}
+		weft_eventcount_wait(&pool->bound.room, key, 0, deadline);
+	}
+}
+
 /* For a pool that has no room for these tasks. Returns 0 when it has by now, 1 when this thread has
  * run them, or a negative errno. */
 static int wait_for_room(weft_pool *pool, weft_task *first, uint32_t count,
 			 const weft_submit_options *options)
 {
-	uint64_t wait_ns = pool->full_wait_ns;
-
 	switch (pool->full) {
 	case WEFT_FULL_BLOCK:
-		return weft_bound_enter_(&pool->bound, count,
-					 wait_ns != 0 ? weft_after(wait_ns) : WEFT_FOREVER)
-			       ? 0
-			       : -EAGAIN;
+		return wait_to_enter(pool, count);
 	case WEFT_FULL_REFUSE:
 		return -EAGAIN;
 	case WEFT_FULL_RUN:
@@ -145,7 +171,7 @@ int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 	if (WEFT_UNLIKELY(is_bounded)) {
 		if (count > pool->bound.limit)
 			return -EINVAL;
-		if (!weft_bound_enter_(&pool->bound, count, WEFT_NOW))
+		if (!weft_bound_try_enter_(&pool->bound, count))
 			error = wait_for_room(pool, first, count, options);
 		if (error != 0)
 			return error > 0 ? 0 : error;

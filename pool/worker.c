@@ -16,7 +16,12 @@
  *
  * How a pool ends. Once it is closing, a worker that finds nothing closes its inboxes for ever and
  * becomes quiet while it sleeps. Only a worker that is not quiet can have tasks, run them or steal
- * them; when all are quiet nothing is left, and the last one ends the pool.
+ * them; when all are quiet nothing is left, and the last one ends the pool. But the tasks of a pool
+ * that drains may still submit to one worker alone, which may be quiet: such tasks come to an inbox
+ * of its own, late_inbox, which is never closed. Who puts one there is not quiet yet. So when all
+ * are, such a task is there to be seen, or somebody is no longer quiet, who has taken it. The last
+ * one to become quiet looks for them, and then whether all have been quiet since (Q5): if not, the
+ * end is left to those who have been woken.
  */
 
 enum {
@@ -110,9 +115,16 @@ static weft_task *take_private(weft_worker_ *self)
 {
 	weft_task *task = self->private_first;
 
-	if (WEFT_LIKELY(task == NULL))
-		task = weft_task_reverse_(weft_inbox_take_(&self->private_inbox));
-	if (WEFT_UNLIKELY(task != NULL))
+	if (WEFT_LIKELY(task == NULL)) {
+		if (WEFT_LIKELY(weft_inbox_is_empty_(&self->private_inbox)))
+			return NULL;
+		task = weft_inbox_take_(&self->private_inbox);
+		/* It is closed. */
+		if (task == NULL)
+			task = weft_inbox_take_(&self->late_inbox);
+		task = weft_task_reverse_(task);
+	}
+	if (WEFT_LIKELY(task != NULL))
 		self->private_first = task->next_;
 	return task;
 }
@@ -316,18 +328,34 @@ static weft_task *look_around(weft_worker_ *self)
 	return NULL;
 }
 
+/* Whether a worker has yet to find tasks that came late. */
+static bool some_came_late(const weft_pool *pool)
+{
+	for (unsigned i = 0; i < pool->workers; i++)
+		if (weft_inbox_has_tasks_(&pool->worker[i]->late_inbox))
+			return true;
+	return false;
+}
+
 /* The pool is closing and this worker has nothing: becomes quiet. Returns a task that was still in
  * its inboxes, and then it is not quiet. */
 static weft_task *become_quiet(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	weft_task *task = close_inboxes(self);
+	uint64_t quiet;
 
 	if (task != NULL)
 		return task;
 	/* Q1 acq_rel, pairs with Q1, Q2, duty:Q3, duty:Q4: the last one ends the pool after all
 	 * that was done. */
-	if (atomic_fetch_add_explicit(&pool->quiet, 1, memory_order_acq_rel) + 1 == pool->workers) {
+	quiet = WEFT_QUIET_ONE_ +
+		atomic_fetch_add_explicit(&pool->quiet, WEFT_QUIET_ONE_, memory_order_acq_rel);
+	if (WEFT_QUIET_WORKERS_(quiet) == pool->workers && !some_came_late(pool) &&
+	    /* Q5 release, pairs with Q2, duty:Q4: in its place among all changes. Who takes what
+	     * came late has changed it before, or this look did not see that it was taken. */
+	    atomic_compare_exchange_strong_explicit(&pool->quiet, &quiet, quiet,
+						    memory_order_release, memory_order_relaxed)) {
 		/* F2 release, pairs with F1: the workers return. */
 		atomic_store_explicit(&pool->phase, WEFT_POOL_ENDED_, memory_order_release);
 		weft_worker_wake_all_(pool);
@@ -359,6 +387,7 @@ static void doze(weft_worker_ *self)
 	weft_forkjoin_ask_all_(self);
 	weft_wake_stop_searching_(&pool->wake);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
+	    !weft_inbox_has_tasks_(&self->late_inbox) &&
 	    !weft_woken_list_last_look_(&self->fibers.woken) &&
 	    weft_worker_phase_(pool) != WEFT_POOL_ENDED_ && !weft_worker_is_off_duty_(self)) {
 		weft_counter_increment(&pool->parked);
@@ -403,7 +432,7 @@ static weft_task *rest(weft_worker_ *self)
 		if (closing && (task = become_quiet(self)) != NULL)
 			break;
 		doze(self);
-		/* Q2 acq_rel, pairs with Q1: not quiet before it looks around again. */
+		/* Q2 acq_rel, pairs with Q1, Q5: not quiet before it looks around again. */
 		if (closing)
 			atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
 	}

@@ -77,6 +77,8 @@ struct weft_worker_ {
 	WEFT_LINE_ALIGNED weft_parker parker;
 	/* Tasks for this worker alone; written by any thread. */
 	weft_inbox_ private_inbox;
+	/* The same, of the pool's own tasks while it drains and the one above is closed. */
+	weft_inbox_ late_inbox;
 	/* Where it is to be bound when it comes on duty; written by who wants it there. */
 	WEFT_ATOMIC(uint32_t) place;
 	/* The worker's own. */
@@ -102,6 +104,10 @@ struct weft_worker_ {
 	/* The fork stack that thieves look at, or NULL; written by the worker. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(weft_fork_level_ *) fork_shown;
 };
+
+/* In pool->quiet: one more is quiet, for the so manieth time; and how many are. */
+#define WEFT_QUIET_ONE_            (((uint64_t)1 << 32) + 1)
+#define WEFT_QUIET_WORKERS_(quiet) ((uint32_t)(quiet))
 
 struct weft_pool {
 	/* Constant once the workers run. */
@@ -136,7 +142,7 @@ struct weft_pool {
 	WEFT_ATOMIC(uint32_t) wanted;
 	/* While closing, or not on duty: workers that hold no task, whose inbox is closed and whose
 	 * deque is empty. When that is all of them the pool has ended. */
-	WEFT_ATOMIC(uint32_t) quiet;
+	WEFT_ATOMIC(uint64_t) quiet; /* see WEFT_QUIET_ONE_ */
 	weft_wake_ wake;
 	weft_bound_ bound;
 	/* Tasks in lanes of high and low priority. */

@@ -101,6 +101,55 @@ static void waits_no_longer_than_told(void **state)
 	assert_int_equal(atomic_load(&runs), LIMIT);
 }
 
+/* A thread that submits to a full pool. */
+typedef struct late_thread {
+	weft_pool *pool;
+	int result;
+} late_thread;
+
+static void *submit_one(void *argument)
+{
+	late_thread *self = argument;
+
+	self->result = weft_spawn(self->pool, count_run, NULL);
+	return NULL;
+}
+
+/* Though the tasks that would make room do not begin. */
+static void closing_ends_the_wait(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		weft_pool *pool = bounded(1, WEFT_FULL_BLOCK, 0);
+		late_thread late[THREADS];
+		pthread_t threads[THREADS];
+		weft_deadline deadline = guard();
+		gate_task holder;
+		gate at = {0};
+
+		gate_hold(pool, &at, &holder, 1);
+		fill(pool);
+		for (int i = 0; i < THREADS; i++) {
+			late[i].pool = pool;
+			assert_int_equal(pthread_create(&threads[i], NULL, submit_one, &late[i]),
+					 0);
+		}
+		while (atomic_load(&pool->bound.room.waiters_) != THREADS) {
+			assert_true(weft_now() < deadline);
+			sched_yield();
+		}
+		assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, WEFT_NOW),
+				 -ETIMEDOUT);
+		for (int i = 0; i < THREADS; i++) {
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+			assert_int_equal(late[i].result, -EPIPE);
+		}
+		gate_let_go(&at, &holder, 1);
+		assert_int_equal(weft_pool_destroy(pool), 0);
+		assert_int_equal(atomic_load(&runs), how == 0 ? LIMIT : 0);
+	}
+}
+
 static void *submit_each(void *pool)
 {
 	for (int i = 0; i < EACH; i++)
@@ -236,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses_what_is_too_much),
 		cmocka_unit_test(waits_no_longer_than_told),
+		cmocka_unit_test(closing_ends_the_wait),
 		cmocka_unit_test(many_wait_for_room),
 		cmocka_unit_test(tasks_wait_for_room),
 		cmocka_unit_test(submitters_run_what_is_too_much),

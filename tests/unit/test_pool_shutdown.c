@@ -192,6 +192,70 @@ static void drain_runs_what_tasks_submit_meanwhile(void **state)
 	}
 }
 
+/* Goes from worker to worker, as whose tasks belong to one of them do. */
+typedef struct traveler {
+	weft_pool *pool;
+	weft_strand *strands; /* one of each worker; NULL: travels by itself */
+	gate at;
+	atomic_long hops;
+} traveler;
+
+enum {
+	WORKERS = 3,
+	HOPS = 300,
+};
+
+static void hop(void *argument)
+{
+	traveler *self = argument;
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+	long hops = atomic_fetch_add(&self->hops, 1);
+
+	if (hops == 0)
+		gate_pass(&self->at);
+	else
+		must(weft_pool_worker_index(self->pool) == hops % WORKERS);
+	if (hops + 1 == HOPS)
+		return;
+	options.to_worker = true;
+	options.worker = (unsigned)(hops + 1) % WORKERS;
+	if (self->strands != NULL)
+		options.strand = &self->strands[options.worker];
+	must(weft_spawn_with(self->pool, hop, self, &options) == 0);
+}
+
+static void draining_tasks_reach_workers_that_are_quiet(void **state)
+{
+	(void)state;
+	for (int by_strands = 0; by_strands < 2; by_strands++) {
+		weft_strand strands[WORKERS];
+		traveler self = {.pool = pool_of(WORKERS, 1)};
+		weft_deadline deadline = guard();
+
+		for (unsigned i = 0; i < WORKERS; i++) {
+			weft_submit_options how = WEFT_SUBMIT_OPTIONS_INIT;
+
+			how.to_worker = true;
+			how.worker = i;
+			must(weft_strand_init(&strands[i], self.pool, &how) == 0);
+		}
+		self.strands = by_strands != 0 ? strands : NULL;
+		assert_int_equal(weft_spawn(self.pool, hop, &self), 0);
+		gate_await(&self.at, 1);
+		assert_int_equal(weft_pool_shutdown(self.pool, WEFT_SHUTDOWN_DRAIN, WEFT_NOW),
+				 -ETIMEDOUT);
+		while (WEFT_QUIET_WORKERS_(atomic_load(&self.pool->quiet)) != WORKERS - 1) {
+			assert_true(weft_now() < deadline);
+			sched_yield();
+		}
+		gate_open(&self.at);
+		assert_int_equal(weft_pool_shutdown(self.pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		assert_int_equal(atomic_load(&self.hops), HOPS);
+		assert_int_equal(statistics_of(self.pool).canceled, 0);
+		weft_pool_destroy(self.pool);
+	}
+}
+
 /* Plain numbers: whoever reads them must have been told that the workers have stopped. */
 static weft_pool *plain_pool;
 static long plain_runs[MANY];
@@ -540,6 +604,7 @@ int main(void)
 		cmocka_unit_test(shutdown_returns_at_its_deadline),
 		cmocka_unit_test(spinning_workers_shut_down),
 		cmocka_unit_test(drain_runs_what_tasks_submit_meanwhile),
+		cmocka_unit_test(draining_tasks_reach_workers_that_are_quiet),
 		cmocka_unit_test(draining_pool_keeps_its_workers),
 		cmocka_unit_test(shutdown_shows_what_was_done),
 		cmocka_unit_test(destroy_drains),

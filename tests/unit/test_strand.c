@@ -242,6 +242,41 @@ static void a_strand_may_have_one_worker(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* When it is not there, the submitter learns of it. */
+static void a_strand_whose_worker_has_left(void **state)
+{
+	weft_pool *pool = pool_of(2, 1);
+	weft_submit_options how = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_deadline deadline = guard();
+	account account;
+	chained self = {&account, pool, 10};
+
+	(void)state;
+	account_init(&account, pool);
+	how.to_worker = true;
+	how.worker = 1;
+	assert_int_equal(weft_strand_init(&account.strand, pool, &how), 0);
+	assert_int_equal(weft_pool_resize(pool, 1), 0);
+	while (!weft_inbox_is_closed_(&pool->worker[1]->private_inbox)) {
+		assert_true(weft_now() < deadline);
+		sched_yield();
+	}
+	assert_int_equal(weft_spawn_with(pool, note_worker, &self, &account.options), -EPIPE);
+	assert_true(weft_strand_is_idle(&account.strand));
+	assert_int_equal(weft_pool_resize(pool, 2), 0);
+	for (int spawned = 0; spawned < 10;) {
+		int error = weft_spawn_with(pool, note_worker, &self, &account.options);
+
+		assert_true(error == 0 || error == -EPIPE);
+		assert_true(weft_now() < deadline);
+		spawned += error == 0;
+	}
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+	assert_int_equal(self.left, 0);
+	assert_int_equal(statistics_of(pool).canceled, 0);
+	weft_pool_destroy(pool);
+}
+
 static void strands_end_with_the_pool(void **state)
 {
 	static deposit deposits[EACH];
@@ -305,6 +340,7 @@ int main(void)
 		cmocka_unit_test(others_have_their_turn),
 		cmocka_unit_test(futures_and_cancel),
 		cmocka_unit_test(a_strand_may_have_one_worker),
+		cmocka_unit_test(a_strand_whose_worker_has_left),
 		cmocka_unit_test(strands_end_with_the_pool),
 		cmocka_unit_test(refuses_nonsense),
 	};
