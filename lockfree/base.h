@@ -58,6 +58,12 @@ using std::memory_order_seq_cst;
 #define WEFT_CACHE_LINE   128
 #define WEFT_LINE_ALIGNED __attribute__((aligned(WEFT_CACHE_LINE)))
 
+/* So many bytes and the rest of their last line, for parts that follow each other in one memory. */
+WEFT_INLINE size_t weft_whole_lines_(size_t bytes)
+{
+	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
+}
+
 WEFT_BEGIN_DECLS
 
 /*

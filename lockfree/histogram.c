@@ -36,8 +36,7 @@ int weft_histogram_init(weft_histogram *histogram, uint64_t largest, unsigned pr
 	if (buckets == 0)
 		return -EINVAL;
 	histogram->buckets_ = buckets;
-	histogram->area_bytes_ = ((buckets + 1) * sizeof(int64_t) + WEFT_CACHE_LINE - 1) /
-				 WEFT_CACHE_LINE * WEFT_CACHE_LINE;
+	histogram->area_bytes_ = weft_whole_lines_((buckets + 1) * sizeof(int64_t));
 	histogram->precision_bits_ = precision_bits;
 	error = allocate(histogram);
 	if (error != 0)

@@ -240,8 +240,7 @@ int weft_mpmc_unbounded_init(weft_mpmc_unbounded *queue, size_t segment_slots, s
 	}
 	queue->slots_ = (uint32_t)segment_slots;
 	queue->element_size_ = (uint32_t)element_size;
-	queue->flags_bytes_ = (uint32_t)((segment_slots + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE *
-					 WEFT_CACHE_LINE);
+	queue->flags_bytes_ = (uint32_t)weft_whole_lines_(segment_slots);
 	queue->fences_ = !weft_urcu_fence_process_();
 	queue->patience_ = PATIENCE;
 

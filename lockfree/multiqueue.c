@@ -37,20 +37,22 @@ typedef struct weft_multiqueue_letter_ {
 
 /* How the memory is divided: lanes, inboxes, entries, links of chunks, tables of the lanes. */
 typedef struct weft_multiqueue_layout_ {
-	uint32_t lanes, chunks, chunk_shift;
+	uint32_t lanes, stickiness, chunks, chunk_shift;
 	size_t entry_size, inbox_size, letter_size;
 	size_t inboxes, entries, links, tables, bytes;
 } weft_multiqueue_layout_;
 
 /* Returns false when the arguments are refused. */
 static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t element_size,
-		    unsigned lanes)
+		    unsigned lanes, unsigned stickiness)
 {
 	if (lanes == 0 || lanes > WEFT_MULTIQUEUE_LANES_MAX || capacity == 0 ||
 	    capacity > WEFT_RING_CAPACITY_MAX_ || element_size == 0 ||
-	    element_size > WEFT_MULTIQUEUE_ELEMENT_MAX)
+	    element_size > WEFT_MULTIQUEUE_ELEMENT_MAX || stickiness == 0 ||
+	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
 		return false;
 	memset(layout, 0, sizeof(*layout));
+	layout->stickiness = stickiness;
 	layout->lanes = 1;
 	while (layout->lanes < lanes)
 		layout->lanes *= 2;
@@ -75,7 +77,7 @@ size_t weft_multiqueue_memory_size_(size_t capacity, size_t element_size, unsign
 {
 	weft_multiqueue_layout_ layout;
 
-	return lay_out(&layout, capacity, element_size, lanes) ? layout.bytes : 0;
+	return lay_out(&layout, capacity, element_size, lanes, 1) ? layout.bytes : 0;
 }
 
 static weft_multiqueue_lane_ *lane_at(const weft_multiqueue *queue, uint64_t index)
@@ -93,6 +95,7 @@ static void start(weft_multiqueue *queue, unsigned char *memory, size_t capacity
 	queue->links_ = (WEFT_ATOMIC(uint16_t) *)(void *)(memory + layout->links);
 	queue->capacity_ = (uint32_t)capacity;
 	queue->lane_mask_ = layout->lanes - 1;
+	queue->stickiness_ = layout->stickiness;
 	queue->element_size_ = (uint16_t)element_size;
 	queue->chunk_shift_ = (uint8_t)layout->chunk_shift;
 	/* relaxed: the queue is not shared yet. */
@@ -118,16 +121,13 @@ int weft_multiqueue_init_(weft_multiqueue *queue, size_t capacity, size_t elemen
 	size_t one = 1;
 
 	memset((void *)queue, 0, sizeof(*queue));
-	if (!lay_out(&layout, capacity, element_size, lanes) || stickiness == 0 ||
-	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
+	if (!lay_out(&layout, capacity, element_size, lanes, stickiness))
 		return -EINVAL;
 
 	int error = weft_ring_memory_create_(&queue->owned_, &one, layout.bytes);
 
-	if (error == 0) {
+	if (error == 0)
 		start(queue, queue->owned_, capacity, element_size, &layout);
-		queue->stickiness_ = stickiness;
-	}
 	return error;
 }
 
@@ -138,16 +138,13 @@ int weft_multiqueue_init_in_(weft_multiqueue *queue, void *memory, size_t bytes,
 	size_t one = 1;
 
 	memset((void *)queue, 0, sizeof(*queue));
-	if (!lay_out(&layout, capacity, element_size, lanes) || stickiness == 0 ||
-	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
+	if (!lay_out(&layout, capacity, element_size, lanes, stickiness))
 		return -EINVAL;
 
 	int error = weft_ring_memory_adopt_(memory, bytes, &one, layout.bytes);
 
-	if (error == 0) {
+	if (error == 0)
 		start(queue, memory, capacity, element_size, &layout);
-		queue->stickiness_ = stickiness;
-	}
 	return error;
 }
 

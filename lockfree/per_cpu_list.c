@@ -8,11 +8,10 @@
 int weft_per_cpu_list_init_(weft_per_cpu_list_ *list, size_t limit)
 {
 	size_t cpus = weft_per_cpu_count_();
-	size_t bytes = sizeof(weft_per_cpu_list_area_) + limit * sizeof(void *);
+	size_t bytes = weft_whole_lines_(sizeof(weft_per_cpu_list_area_) + limit * sizeof(void *));
 	int error;
 
 	memset((void *)list, 0, sizeof(*list));
-	bytes = (bytes + WEFT_CACHE_LINE - 1) & ~(size_t)(WEFT_CACHE_LINE - 1);
 	error = weft_per_cpu_init_(&list->areas, 2 * cpus, bytes);
 	if (error != 0)
 		return error;

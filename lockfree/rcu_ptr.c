@@ -8,22 +8,15 @@
 int weft_rcu_ptr_update(weft_rcu_ptr *rcu, void *pointer, void (*destroy)(void *old), size_t bytes)
 {
 	weft_reclaim_note_ *note;
-	int error;
-
-	if (destroy == NULL)
-		return -EINVAL;
 	/* All that can fail comes before the pointer changes. */
-	error = weft_reclaim_room_();
+	int error = weft_reclaim_make_note_(&note, destroy);
+
 	if (error != 0)
 		return error;
-	note = malloc(sizeof(*note));
-	if (note == NULL)
-		return -ENOMEM;
-	note->function = destroy;
 	note->pointer = weft_rcu_ptr_exchange(rcu, pointer);
 	if (note->pointer == NULL)
 		free(note);
 	else
-		weft_reclaim_push_(&note->head, weft_reclaim_run_note_, bytes);
+		weft_reclaim_push_note_(note, bytes);
 	return 0;
 }

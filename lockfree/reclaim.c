@@ -472,7 +472,8 @@ static bool is_above_limit(void)
 	       backlog.bytes > atomic_load_explicit(&all->limit_bytes, memory_order_relaxed);
 }
 
-int weft_reclaim_room_(void)
+/* 0, or -EAGAIN when the backlog is above the limit. */
+static int find_room(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
@@ -489,8 +490,8 @@ int weft_reclaim_room_(void)
 	return -EAGAIN;
 }
 
-void weft_reclaim_push_(weft_reclaim_head *head, void (*function)(weft_reclaim_head *head),
-			size_t bytes)
+/* A retire that follows a 0 of find_room, and cannot fail. */
+static void push(weft_reclaim_head *head, void (*function)(weft_reclaim_head *head), size_t bytes)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 	weft_reclaim_record_ *record = own_record(self);
@@ -524,13 +525,29 @@ int weft_reclaim_retire(weft_reclaim_head *head, void (*function)(weft_reclaim_h
 
 	if (head == NULL || function == NULL)
 		return -EINVAL;
-	error = weft_reclaim_room_();
+	error = find_room();
 	if (error == 0)
-		weft_reclaim_push_(head, function, bytes);
+		push(head, function, bytes);
 	return error;
 }
 
-void weft_reclaim_run_note_(weft_reclaim_head *head)
+int weft_reclaim_make_note_(weft_reclaim_note_ **note, void (*function)(void *pointer))
+{
+	int error;
+
+	if (function == NULL)
+		return -EINVAL;
+	error = find_room();
+	if (error != 0)
+		return error;
+	*note = malloc(sizeof(**note));
+	if (*note == NULL)
+		return -ENOMEM;
+	(*note)->function = function;
+	return 0;
+}
+
+static void run_note(weft_reclaim_head *head)
 {
 	weft_reclaim_note_ *note = (weft_reclaim_note_ *)head;
 
@@ -538,22 +555,20 @@ void weft_reclaim_run_note_(weft_reclaim_head *head)
 	free(note);
 }
 
+void weft_reclaim_push_note_(weft_reclaim_note_ *note, size_t bytes)
+{
+	push(&note->head, run_note, bytes);
+}
+
 int weft_reclaim_retire_pointer(void *pointer, void (*function)(void *pointer), size_t bytes)
 {
 	weft_reclaim_note_ *note;
-	int error;
+	int error = weft_reclaim_make_note_(&note, function);
 
-	if (function == NULL)
-		return -EINVAL;
-	error = weft_reclaim_room_();
 	if (error != 0)
 		return error;
-	note = malloc(sizeof(*note));
-	if (note == NULL)
-		return -ENOMEM;
 	note->pointer = pointer;
-	note->function = function;
-	weft_reclaim_push_(&note->head, weft_reclaim_run_note_, bytes);
+	weft_reclaim_push_note_(note, bytes);
 	return 0;
 }
 

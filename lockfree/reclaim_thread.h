@@ -21,12 +21,6 @@ void weft_reclaim_worker_wakes_(void);
 void weft_reclaim_thread_ends_(void);
 void weft_reclaim_forked_(void);
 
-/* For rcu_ptr.c: 0, or -EAGAIN when the backlog is above the limit; and a retire that follows a 0
- * and cannot fail. */
-int weft_reclaim_room_(void);
-void weft_reclaim_push_(weft_reclaim_head *head, void (*function)(weft_reclaim_head *head),
-			size_t bytes);
-
 /* A head that stands beside what is retired. */
 typedef struct weft_reclaim_note_ {
 	weft_reclaim_head head;
@@ -34,8 +28,14 @@ typedef struct weft_reclaim_note_ {
 	void (*function)(void *pointer);
 } weft_reclaim_note_;
 
-/* Calls the function of a note and frees the note. */
-void weft_reclaim_run_note_(weft_reclaim_head *head);
+/*
+ * Makes a note; its pointer is still to be set. All that can fail is behind it then.
+ * Returns 0; -EINVAL without a function; -EAGAIN when the backlog is above the limit; -ENOMEM.
+ */
+int weft_reclaim_make_note_(weft_reclaim_note_ **note, void (*function)(void *pointer));
+
+/* Retires what the note points to; the note goes with it. */
+void weft_reclaim_push_note_(weft_reclaim_note_ *note, size_t bytes);
 
 /* A thread as others see it. Records are never freed: one that is left is taken by the next. */
 typedef struct weft_reclaim_record_ {

@@ -13,10 +13,10 @@ int weft_ring_memory_measure_(size_t *capacity, size_t slot_size, size_t *bytes)
 	while (rounded < *capacity)
 		rounded *= 2;
 	if (__builtin_mul_overflow(rounded, slot_size, &total) ||
-	    __builtin_add_overflow(total, WEFT_CACHE_LINE - 1, &total))
+	    total > SIZE_MAX - WEFT_CACHE_LINE)
 		return -ENOMEM;
 	*capacity = rounded;
-	*bytes = total & ~(size_t)(WEFT_CACHE_LINE - 1);
+	*bytes = weft_whole_lines_(total);
 	return 0;
 }
 

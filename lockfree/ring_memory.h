@@ -17,12 +17,6 @@
 /* The largest capacity of a ring. */
 #define WEFT_RING_CAPACITY_MAX_ ((size_t)1 << 31)
 
-/* So many bytes and the rest of their last line, for parts that follow each other in one memory. */
-static inline size_t weft_whole_lines_(size_t bytes)
-{
-	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
-}
-
 /*
  * Rounds *capacity up to a power of two and sets *bytes to what that many slots take, in whole
  * lines. Returns 0, -EINVAL (capacity 0 or too large) or -ENOMEM (more than a size_t can count); on
