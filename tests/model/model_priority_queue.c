@@ -417,6 +417,14 @@ static const struct model_scenario scenarios[] = {
 		.stale = 1,
 	},
 	{
+		/* The first free node is the same again, and what was behind it is in use. */
+		.name = "priority_queue: a free node that comes back",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .levels = 1, .threads = {"00", "00oo"}),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
 		.name = "priority_queue: counts overflow",
 		.run = exact,
 		.argument =
