@@ -133,7 +133,7 @@ WEFT_API bool weft_mpmc_lockfree_is_closed(const weft_mpmc_lockfree *queue);
 
 /*
  * How many pointers are inside, between 0 and the capacity. Exact while nobody pushes or pops;
- * otherwise off by at most the number of calls that ran meanwhile.
+ * otherwise off by at most the number of those that were moved meanwhile.
  * Threads: any. Progress: lock-free.
  */
 WEFT_API size_t weft_mpmc_lockfree_size(const weft_mpmc_lockfree *queue);

@@ -120,7 +120,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_capacity(const weft_mpmc_pointer_queu
 
 /*
  * How many pointers are inside, between 0 and the capacity. Exact while nobody pushes or pops;
- * otherwise off by at most the number of calls that ran meanwhile.
+ * otherwise off by at most the number of those that were moved meanwhile.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE size_t weft_mpmc_pointer_queue_size(const weft_mpmc_pointer_queue *queue)

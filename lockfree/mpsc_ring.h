@@ -146,7 +146,7 @@ WEFT_INLINE size_t weft_mpsc_ring_capacity(const weft_mpsc_ring *queue)
 
 /*
  * How many elements are inside, between 0 and the capacity. Exact while nobody pushes or pops;
- * otherwise off by at most the number of calls that ran meanwhile.
+ * otherwise off by at most the number of those that were moved meanwhile.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE size_t weft_mpsc_ring_size(const weft_mpsc_ring *queue)

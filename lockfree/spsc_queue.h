@@ -146,7 +146,7 @@ WEFT_INLINE size_t weft_spsc_queue_capacity(const weft_spsc_queue *queue)
 
 /*
  * How many elements are inside, between 0 and the capacity. Called by the consumer it is a lower
- * bound, by the producer an upper bound; by others off by the calls that ran meanwhile.
+ * bound, by the producer an upper bound; by others off by what was moved meanwhile.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE size_t weft_spsc_queue_size(const weft_spsc_queue *queue)

@@ -56,6 +56,9 @@ typedef struct fifo {
 	 * is `ticket`. Reaches into the private members, before the queue is shared.
 	 */
 	void (*start_at)(void *queue, uint64_t ticket);
+	/* Sets the indices that size looks at, of elements popped and pushed so far; NULL where it
+	 * looks at something else. Nothing but size and fini may be called then. */
+	void (*set_ends)(void *queue, uint64_t head, uint64_t tail);
 } fifo;
 
 /* Elements of 8 bytes by the functions that take the element's size at run time. */

@@ -6,6 +6,14 @@
 
 #include <weft/lockfree/mpmc_pointer_queue.h>
 
+static void set_ends(void *set, uint64_t head, uint64_t tail)
+{
+	weft_mpmc_pointer_queue *queue = set;
+
+	atomic_store_explicit(&queue->tail_, 2 * tail, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, 2 * head, memory_order_relaxed);
+}
+
 /* An empty slot has nothing but the turn at which it waits for the producer of its next ticket. */
 static void start_at(void *started, uint64_t ticket)
 {
@@ -15,8 +23,7 @@ static void start_at(void *started, uint64_t ticket)
 		atomic_store_explicit(weft_mpmc_pointer_queue_slot_(queue, 2 * (ticket + i)),
 				      weft_mpmc_pointer_queue_empty_(queue, 2 * (ticket + i)),
 				      memory_order_relaxed);
-	atomic_store_explicit(&queue->tail_, 2 * ticket, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, 2 * ticket, memory_order_relaxed);
+	set_ends(queue, ticket, ticket);
 }
 
 FIFO_BOUNDED(pointers, weft_mpmc_pointer_queue)
@@ -31,4 +38,5 @@ const fifo fifo_mpmc_pointer_queue = {
 	FIFO_ENDS_CALLS(pointers),
 	FIFO_ELEMENTS_CALLS(pointers),
 	.start_at = start_at,
+	.set_ends = set_ends,
 };

@@ -6,6 +6,14 @@
 
 #include <weft/lockfree/mpmc_queue.h>
 
+static void set_ends(void *set, uint64_t head, uint64_t tail)
+{
+	weft_mpmc_queue *queue = set;
+
+	atomic_store_explicit(&queue->tail_, 2 * tail, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, 2 * head, memory_order_relaxed);
+}
+
 /* Sets every slot to the turn at which it waits for the producer of the ticket it will get. */
 static void start_at(void *started, uint64_t ticket)
 {
@@ -19,8 +27,7 @@ static void start_at(void *started, uint64_t ticket)
 				      weft_mpmc_queue_empty_turn_(queue, 2 * (ticket + i)),
 				      memory_order_relaxed);
 	}
-	atomic_store_explicit(&queue->tail_, 2 * ticket, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, 2 * ticket, memory_order_relaxed);
+	set_ends(queue, ticket, ticket);
 }
 
 FIFO_BY_SIZE_BOUNDED(number_queue, weft_mpmc_queue, uint64_t)
@@ -36,6 +43,7 @@ const fifo fifo_mpmc_queue = {
 	FIFO_ENDS_CALLS(sized),
 	FIFO_ELEMENTS_CALLS(sized),
 	.start_at = start_at,
+	.set_ends = set_ends,
 };
 
 WEFT_MPMC_QUEUE_DEFINE(wide_queue, wide);
@@ -51,4 +59,5 @@ const fifo fifo_mpmc_queue_typed = {
 	FIFO_ENDS_CALLS(typed),
 	FIFO_ELEMENTS_CALLS(typed),
 	.start_at = start_at,
+	.set_ends = set_ends,
 };

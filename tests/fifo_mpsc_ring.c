@@ -7,11 +7,18 @@
 
 #include <weft/lockfree/mpsc_ring.h>
 
+static void set_ends(void *set, uint64_t head, uint64_t tail)
+{
+	weft_mpsc_ring *queue = set;
+
+	atomic_store_explicit(&queue->tail_, tail << WEFT_MPSC_RING_SHIFT_, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, head << WEFT_MPSC_RING_SHIFT_, memory_order_relaxed);
+}
+
 /* Sets every slot to what it is one lap before it is full at the ticket it will get. */
 static void start_at(void *started, uint64_t ticket)
 {
 	weft_mpsc_ring *queue = started;
-	uint64_t first = ticket << WEFT_MPSC_RING_SHIFT_;
 
 	for (uint64_t i = 0; i < weft_mpsc_ring_capacity(queue); i++) {
 		uint64_t at = (ticket + i) << WEFT_MPSC_RING_SHIFT_;
@@ -21,8 +28,7 @@ static void start_at(void *started, uint64_t ticket)
 				      weft_mpsc_ring_full_turn_(queue, at) - 1,
 				      memory_order_relaxed);
 	}
-	atomic_store_explicit(&queue->tail_, first, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, first, memory_order_relaxed);
+	set_ends(queue, ticket, ticket);
 	atomic_store_explicit(&queue->limit_, (ticket + queue->mask_ + 1) << WEFT_MPSC_RING_SHIFT_,
 			      memory_order_relaxed);
 }
@@ -40,6 +46,7 @@ const fifo fifo_mpsc_ring = {
 	FIFO_ENDS_CALLS(sized),
 	FIFO_ELEMENTS_CALLS(sized),
 	.start_at = start_at,
+	.set_ends = set_ends,
 };
 
 WEFT_MPSC_RING_DEFINE(triple_queue, triple);
@@ -91,4 +98,5 @@ const fifo fifo_mpsc_ring_in_place = {
 	.push = copied_push,
 	.pop = in_place_pop,
 	.start_at = start_at,
+	.set_ends = set_ends,
 };

@@ -17,12 +17,19 @@ static void cancel(void *queue)
 	weft_spsc_queue_cancel(queue);
 }
 
+static void set_ends(void *set, uint64_t head, uint64_t tail)
+{
+	weft_spsc_queue *queue = set;
+
+	atomic_store_explicit(&queue->tail_, tail, memory_order_relaxed);
+	atomic_store_explicit(&queue->head_, head, memory_order_relaxed);
+}
+
 static void start_at(void *started, uint64_t ticket)
 {
 	weft_spsc_queue *queue = started;
 
-	atomic_store_explicit(&queue->tail_, ticket, memory_order_relaxed);
-	atomic_store_explicit(&queue->head_, ticket, memory_order_relaxed);
+	set_ends(queue, ticket, ticket);
 	queue->tail_seen_ = ticket;
 	atomic_store_explicit(&queue->limit_, ticket + queue->mask_ + 1, memory_order_relaxed);
 }
@@ -41,6 +48,7 @@ const fifo fifo_spsc_queue = {
 	FIFO_ELEMENTS_CALLS(sized),
 	.cancel = cancel,
 	.start_at = start_at,
+	.set_ends = set_ends,
 };
 
 WEFT_SPSC_QUEUE_DEFINE(wide_queue, wide);
@@ -62,6 +70,7 @@ const fifo fifo_spsc_queue_typed = {
 	FIFO_ELEMENTS_CALLS(typed),
 	.cancel = typed_cancel,
 	.start_at = start_at,
+	.set_ends = set_ends,
 };
 
 /* In place */
@@ -150,6 +159,7 @@ const fifo fifo_spsc_queue_in_place = {
 	FIFO_ELEMENTS_CALLS(in_place),
 	.cancel = cancel,
 	.start_at = start_at,
+	.set_ends = set_ends,
 };
 /* By turns */
 
@@ -273,4 +283,5 @@ const fifo fifo_spsc_queue_by_turns = {
 	.is_closed = sized_is_closed,
 	.cancel = cancel,
 	.start_at = start_at,
+	.set_ends = set_ends,
 };

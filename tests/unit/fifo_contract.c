@@ -186,6 +186,31 @@ static void knows_its_size(void **state)
 	}
 }
 
+/* The indices are looked at one after the other: any two may be found, around their wrap, too. */
+static void size_stays_in_range(void **state)
+{
+	const fifo *kind = *state;
+
+	for (size_t c = 0; c < CAPACITIES; c++) {
+		for (uint64_t ticket = 0; ticket < 4; ticket++) {
+			uint64_t capacity = capacities[c], at = ticket - 2;
+			void *queue = made_queue(kind, capacity);
+
+			kind->set_ends(queue, at + 1, at);
+			assert_int_equal(kind->size(queue), 0);
+			kind->set_ends(queue, at + 1000, at);
+			assert_int_equal(kind->size(queue), 0);
+			kind->set_ends(queue, at, at + 1);
+			assert_int_equal(kind->size(queue), 1);
+			kind->set_ends(queue, at, at + capacity + 1);
+			assert_int_equal(kind->size(queue), capacity);
+			kind->set_ends(queue, at, at + 2 * capacity + 1000);
+			assert_int_equal(kind->size(queue), capacity);
+			release_queue(kind, queue);
+		}
+	}
+}
+
 static void takes_empty_batches(void **state)
 {
 	const fifo *kind = *state;
@@ -606,6 +631,11 @@ static const struct CMUnitTest in_memory[] = {
 	cmocka_unit_test(lives_in_memory_of_the_caller),
 };
 
+/* Of queues whose size is the distance of two indices. */
+static const struct CMUnitTest sizes[] = {
+	cmocka_unit_test(size_stays_in_range),
+};
+
 /* Of queues that can be closed. */
 static const struct CMUnitTest closing[] = {
 	cmocka_unit_test(says_why_not),
@@ -640,6 +670,8 @@ int fifo_contract_run(const fifo *const *kinds, const struct CMUnitTest *own, si
 		add_tests(*kinds, contract, COUNT(contract));
 		if ((*kinds)->init_in != NULL)
 			add_tests(*kinds, in_memory, COUNT(in_memory));
+		if ((*kinds)->set_ends != NULL)
+			add_tests(*kinds, sizes, COUNT(sizes));
 		if ((*kinds)->close != NULL)
 			add_tests(*kinds, closing, COUNT(closing));
 	}
