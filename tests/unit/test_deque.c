@@ -459,6 +459,8 @@ static void half_goes_to_the_thief(void **state)
 
 			assert_int_equal(weft_deque_init(&deque, 4), 0);
 			assert_int_equal(weft_deque_init(&own, 4), 0);
+			push_number(&own, 999);
+			assert_steals(&own, 999);
 			for (uintptr_t n = 0; n < inside; n++)
 				push_number(&deque, n);
 			for (size_t n = room; n < 4; n++)
