@@ -234,7 +234,8 @@ WEFT_INLINE uint64_t weft_spsc_queue_room_(weft_spsc_queue *queue, uint64_t tail
 	/* relaxed: what the producer has written itself; or less, by cancel. */
 	int64_t room = (int64_t)(atomic_load_explicit(&queue->limit_, memory_order_relaxed) - tail);
 
-	if (WEFT_UNLIKELY(room < (int64_t)wanted))
+	/* What is wanted may be any number: all that there is. */
+	if (WEFT_UNLIKELY(room < 0 || (uint64_t)room < wanted))
 		return weft_spsc_queue_find_room_(queue, tail);
 	return (uint64_t)room;
 }

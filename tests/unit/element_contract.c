@@ -150,3 +150,32 @@ void refuses_element_sizes(void **state)
 	assert_true(kind->memory_size == NULL || kind->memory_size(2, kind->element_max) > 0);
 	free(queue);
 }
+
+/* More than can ever be inside is as much as there is room for, or as there is. */
+void cuts_enormous_batches(void **state)
+{
+	static const size_t counts[] = {5,
+					(size_t)1 << 32,
+					(size_t)1 << 47,
+					(size_t)1 << 48,
+					(size_t)1 << 62,
+					(size_t)1 << 63,
+					SIZE_MAX / 2,
+					SIZE_MAX};
+	const element_queue *kind = *state;
+	const uint64_t elements[4] = {1, 2, 3, 4};
+	uint64_t popped[5] = {0};
+	void *queue = zeroed_queue(kind);
+
+	assert_int_equal(kind->init(queue, 4, sizeof(uint64_t)), 0);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		assert_int_equal(kind->try_push_batch(queue, elements, counts[i]), 4);
+		assert_int_equal(kind->try_push_batch(queue, elements, counts[i]), 0);
+		assert_int_equal(kind->try_pop_batch(queue, popped, counts[i]), 4);
+		assert_int_equal(kind->try_pop_batch(queue, popped, counts[i]), 0);
+		assert_memory_equal(popped, elements, sizeof(elements));
+		assert_int_equal(popped[4], 0);
+	}
+	kind->fini(queue);
+	free(queue);
+}

@@ -25,13 +25,16 @@ typedef struct element_queue {
 /* The tests, for the list of a program; their state is the table. */
 void elements_keep_their_bytes(void **state);
 void refuses_element_sizes(void **state);
+/* Of rings: what looks at the elements only when it knows that there is room for them. */
+void cuts_enormous_batches(void **state);
+
+#define ELEMENT_STATE(queue) ((void *)(uintptr_t)(queue))
 
 #define ELEMENT_TESTS(queue)                                                                       \
 	{"elements keep their bytes", elements_keep_their_bytes, NULL, NULL,                       \
-	 (void *)(uintptr_t)(queue)},                                                              \
+	 ELEMENT_STATE(queue)},                                                                    \
 	{                                                                                          \
-		"refuses element sizes", refuses_element_sizes, NULL, NULL,                        \
-			(void *)(uintptr_t)(queue)                                                 \
+		"refuses element sizes", refuses_element_sizes, NULL, NULL, ELEMENT_STATE(queue)   \
 	}
 
 /* The table `elements_of_<thing>` of weft_<thing>; with memory of the caller, or without. */

@@ -163,6 +163,8 @@ int main(void)
 	static const fifo *const kinds[] = {&fifo_mpmc_queue, &fifo_mpmc_queue_typed, NULL};
 	const struct CMUnitTest tests[] = {
 		ELEMENT_TESTS(&elements_of_mpmc_queue),
+		cmocka_unit_test_prestate(cuts_enormous_batches,
+					  ELEMENT_STATE(&elements_of_mpmc_queue)),
 		cmocka_unit_test(slots_have_their_promised_bytes),
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(stopped_producer_delays_its_slot),

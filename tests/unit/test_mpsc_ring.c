@@ -113,24 +113,6 @@ static void batch_ends_at_a_stopped_producer(void **state)
 	weft_mpsc_ring_fini(&queue);
 }
 
-/* More than can ever be inside is as much as there is room for. */
-static void cuts_enormous_batches(void **state)
-{
-	static const size_t counts[] = {5, (size_t)1 << 47, (size_t)1 << 48, SIZE_MAX};
-	uint64_t values[4] = {1, 2, 3, 4}, popped[4];
-	weft_mpsc_ring queue;
-
-	(void)state;
-	assert_int_equal(weft_mpsc_ring_init(&queue, 4, sizeof(uint64_t)), 0);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-		assert_int_equal(weft_mpsc_ring_try_push_batch(&queue, values, counts[i]), 4);
-		assert_int_equal(weft_mpsc_ring_try_push_batch(&queue, values, counts[i]), 0);
-		assert_int_equal(weft_mpsc_ring_try_pop_batch(&queue, popped, counts[i]), 4);
-		assert_memory_equal(popped, values, sizeof(values));
-	}
-	weft_mpsc_ring_fini(&queue);
-}
-
 /* Claims take room as tickets do, and one that is under way keeps a closed queue from its end. */
 static void claims_count_as_tickets(void **state)
 {
@@ -236,7 +218,8 @@ int main(void)
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(stopped_producer_delays_its_slot),
 		cmocka_unit_test(batch_ends_at_a_stopped_producer),
-		cmocka_unit_test(cuts_enormous_batches),
+		cmocka_unit_test_prestate(cuts_enormous_batches,
+					  ELEMENT_STATE(&elements_of_mpsc_ring)),
 		cmocka_unit_test(claims_count_as_tickets),
 		cmocka_unit_test(claims_become_tickets),
 		cmocka_unit_test(gives_the_oldest_in_place),

@@ -49,6 +49,8 @@ static void looks_again_before_it_refuses(void **state)
 {
 	weft_spsc_queue queue;
 	uint64_t values[4] = {1, 2, 3, 4}, popped[4];
+	size_t count = SIZE_MAX;
+	void *room;
 
 	(void)state;
 	assert_int_equal(weft_spsc_queue_init(&queue, 4, sizeof(uint64_t)), 0);
@@ -63,6 +65,15 @@ static void looks_again_before_it_refuses(void **state)
 	/* No room is known; there are four. */
 	assert_int_equal(weft_spsc_queue_try_push_batch(&queue, values, 4), 4);
 	assert_int_equal(queue.limit_, 8);
+	/* However much is asked for. */
+	assert_int_equal(weft_spsc_queue_try_pop_batch(&queue, popped, 4), 4);
+	assert_int_equal(weft_spsc_queue_reserve(&queue, &room, &count), 0);
+	assert_int_equal(count, 4);
+	/* Also when it is cancelled by somebody who has seen an older tail. */
+	weft_spsc_queue_cancel(&queue);
+	atomic_store_explicit(&queue.limit_, 7, memory_order_relaxed);
+	count = SIZE_MAX;
+	assert_int_equal(weft_spsc_queue_reserve(&queue, &room, &count), -EPIPE);
 	weft_spsc_queue_fini(&queue);
 }
 
@@ -282,6 +293,8 @@ int main(void)
 					    &fifo_spsc_queue_in_place, NULL};
 	const struct CMUnitTest tests[] = {
 		ELEMENT_TESTS(&elements_of_spsc_queue),
+		cmocka_unit_test_prestate(cuts_enormous_batches,
+					  ELEMENT_STATE(&elements_of_spsc_queue)),
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(looks_again_before_it_refuses),
 		cmocka_unit_test(rests_on_the_heels_of_the_other),
