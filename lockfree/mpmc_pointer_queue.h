@@ -185,8 +185,18 @@ WEFT_INLINE uint64_t weft_mpmc_pointer_queue_empty_(const weft_mpmc_pointer_queu
 /* One turn later, where it stands in the slot; it wraps there as it should. */
 #define WEFT_MPMC_POINTER_TURN_ ((uint64_t)1 << WEFT_MPMC_POINTER_BITS)
 
-/* What is prefetched: as many slots ahead as a line of 64 bytes has. Twice, as tickets are. */
+/* As many slots as a line of 64 bytes has, twice, as tickets are. */
 #define WEFT_MPMC_POINTER_AHEAD_ (2 * 8)
+
+/* Asks for the next line, at the first slot of one: a side that waits for each element would else
+ * take it from the other at every look. */
+WEFT_INLINE void weft_mpmc_pointer_queue_get_ahead_(const weft_mpmc_pointer_queue *queue,
+						    uint64_t ticket)
+{
+	if (ticket % WEFT_MPMC_POINTER_AHEAD_ == 0)
+		weft_cpu_prefetch_to_write_(
+			weft_mpmc_pointer_queue_slot_(queue, ticket + WEFT_MPMC_POINTER_AHEAD_));
+}
 
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
@@ -237,8 +247,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 			    weft_mpmc_pointer_queue_empty_(queue, next))
 				break;
 		}
-		weft_cpu_prefetch_to_write_(
-			weft_mpmc_pointer_queue_slot_(queue, ticket + WEFT_MPMC_POINTER_AHEAD_));
+		weft_mpmc_pointer_queue_get_ahead_(queue, ticket);
 		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
@@ -294,8 +303,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 				break;
 			pointers[ready] = (void *)(uintptr_t)other;
 		}
-		weft_cpu_prefetch_to_write_(
-			weft_mpmc_pointer_queue_slot_(queue, ticket + WEFT_MPMC_POINTER_AHEAD_));
+		weft_mpmc_pointer_queue_get_ahead_(queue, ticket);
 		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
