@@ -15,8 +15,8 @@
  *     the segment, by an exchange of tail_ that adds one to the pins in the word, which succeeds
  *     only while the segment is the last one. Any such producer moves tail_ on, whoever made the
  *     link, so that none of them waits for another.
- *   - A consumer that finds no run must look into the segment to learn what is filled. It pins it
- * in the same way, in head_. The exchange by which it then claims undoes the pin, too.
+ *   - A consumer that finds head_ at the end of a segment must read where the next one is. It pins
+ *     the segment in the same way, in head_.
  *   - When a word moves on to the next segment, the pins that are in it move to the segment: split
  *     reference counts. Those of tail_ have moved before the segment can be free, as the producer
  *     that moves them holds the claim on its last slot.
@@ -26,20 +26,26 @@
  * by an exchange, so that each segment on it belongs to one thread; a thread that is stopped while
  * it holds it keeps these segments from being used again, and nothing else.
  *
- * Why a slot may be filled by a plain store (I4), although a consumer may skip it meanwhile: the
+ * Why a slot may be filled by a plain store (I4), although its consumer may skip it meanwhile: the
  * producer stores the state and then loads `doubt`; the consumer stores `doubt` and then loads the
  * state, each with a barrier between. So either the consumer finds the slot filled, or the producer
  * finds the segment in doubt and asks for the fate of its slot, which one exchange decides. As
  * slots are skipped when a thread is stopped, and hardly ever else, it is the consumer who pays: it
- * has the barrier carried out in all threads of the process. Another consumer that finds a slot
- * filled loads `doubt` as well, by the same rule: if it is not in doubt then, whoever puts it in
- * doubt will find the slot filled. Else it votes for the slot before it believes in it.
+ * has the barrier carried out in all threads of the process.
  *
- * Why "empty" is right, and no slot is skipped that nobody has claimed (I2): whoever reads head_
- * has synchronised with those who moved it there, each of whom has synchronised with the producers
- * of the slots it passed, or with the consumer that skipped them, who has read a tail_ beyond. So
- * by coherence a load of tail_ is not behind head_, and when it is the same there was a moment when
- * the queue was empty.
+ * What a run is worth (I3): a consumer reads head_, then tail_, and then exchanges head_ for a word
+ * that says how far tail_ had got. If it was stopped between, for so long that the segment was used
+ * again and head_ has come back to the very word, the run may be of slots that nobody has claimed.
+ * That does no harm: whoever claims such a slot is its only consumer all the same, and waits for it
+ * as for a stopped producer, and skips it; the producer who claims it later fills it in time or
+ * takes another. head_ is ahead of tail_ until then, and the queue is empty.
+ *
+ * Why "empty" is right: it is said when tail_ is not ahead of a head_ that was read before, in the
+ * same segment. Whoever reads head_ has synchronised with those who moved it there, and so with a
+ * tail_ that had been in this segment; so by coherence the tail_ that is read is none of before. It
+ * may be of long after, when the segment was used again: but then drained_ has counted that head_
+ * left it, and is not what it was before head_ was read. If it is, there was a moment when all that
+ * was pushed had been claimed.
  */
 
 /* Addresses of segments are multiples of this, and below 2^48. */
@@ -50,11 +56,9 @@
 #define DEFAULT_SLOTS_MIN     ((size_t)8)
 #define DEFAULT_SLOTS_MAX     ((size_t)992)
 
-#define RUN_MAX 63
-
-/* Threads that look into a segment at once; further ones wait. */
-#define HEAD_PIN      ((uint64_t)1 << 16)
-#define HEAD_PINS_MAX 1023
+/* Threads that go from a segment to the next one at once; further ones wait. */
+#define HEAD_PIN      ((uint64_t)1 << 19)
+#define HEAD_PINS_MAX 127
 
 /* Threads that link a segment at once; further ones wait. */
 #define TAIL_PIN      ((uint64_t)1 << 11)
@@ -157,7 +161,7 @@ static bool are_settled(const WEFT_ATOMIC(uint8_t) * states, const WEFT_ATOMIC(u
 	for (size_t i = 0; i < count; i++) {
 		/* R1 acquire, pairs with P3: the producer is done with the slot. */
 		both &= atomic_load_explicit(&states[i], memory_order_acquire);
-		/* R2 acquire, pairs with C2, K1: the consumer is done with it, too. */
+		/* R2 acquire, pairs with C3, K1: the consumer is done with it, too. */
 		both &= atomic_load_explicit(&fates[i], memory_order_acquire);
 	}
 	return both != 0;
@@ -166,12 +170,14 @@ static bool are_settled(const WEFT_ATOMIC(uint8_t) * states, const WEFT_ATOMIC(u
 /* Whether nobody uses this retired segment any more. */
 static bool segment_is_free(const weft_mpmc_unbounded *queue, segment *self)
 {
+	weft_mpmc_unbounded_place_ place;
+
 	while (self->settled < queue->slots_) {
 		uint32_t rest = queue->slots_ - self->settled;
 		uint32_t count = rest < SETTLED_AT_ONCE ? rest : SETTLED_AT_ONCE;
 
-		if (!are_settled(weft_mpmc_unbounded_states_(self) + self->settled,
-				 weft_mpmc_unbounded_fates_(queue, self) + self->settled, count))
+		place = weft_mpmc_unbounded_place_of_(queue, word_of(self) | self->settled, 0);
+		if (!are_settled(place.state, place.fate, count))
 			return false;
 		self->settled += count;
 	}
@@ -310,7 +316,7 @@ static void unpin(WEFT_ATOMIC(uint64_t) * word, uint64_t pin, segment *pinned)
 	uint64_t now = atomic_load_explicit(word, memory_order_relaxed);
 
 	while (weft_mpmc_unbounded_segment_of_(now) == pinned) {
-		/* U1 release, pairs with E4, L3: this thread does not touch the segment any more.
+		/* U1 release, pairs with E4, X4: this thread does not touch the segment any more.
 		 */
 		if (atomic_compare_exchange_weak_explicit(
 			    word, &now, now - pin, memory_order_release, memory_order_relaxed))
@@ -332,7 +338,7 @@ static segment *link_next(weft_mpmc_unbounded *queue, segment *last)
 	fresh = segment_get(queue);
 	if (fresh == NULL)
 		return NULL;
-	/* E2 acq_rel, pairs with E1, E2, L5: the segment is ready to be used. E3 is the failure. */
+	/* E2 acq_rel, pairs with E1, E2, X3: the segment is ready to be used. E3 is the failure. */
 	if (atomic_compare_exchange_strong_explicit(&last->next, &next, fresh, memory_order_acq_rel,
 						    memory_order_acquire))
 		return fresh;
@@ -341,22 +347,22 @@ static segment *link_next(weft_mpmc_unbounded *queue, segment *last)
 }
 
 /*
- * What weft_mpmc_unbounded_extend_ does once this thread has its pin in the last segment. Returns 0
- * when the segment is no longer the last one.
+ * What weft_mpmc_unbounded_extend_ does once this thread has its pin in the last segment. Claims
+ * nothing when the segment is no longer the last one.
  */
-static int extend_pinned(weft_mpmc_unbounded *queue, uint64_t tail, uint64_t *claim)
+static weft_mpmc_unbounded_claim_ extend_pinned(weft_mpmc_unbounded *queue, uint64_t tail)
 {
 	segment *last = weft_mpmc_unbounded_segment_of_(tail);
 	segment *next = link_next(queue, last);
-	int error = next == NULL ? -ENOMEM : 0;
+	weft_mpmc_unbounded_claim_ claim = {0, next == NULL ? -ENOMEM : 0};
 
-	while (error == 0 && weft_mpmc_unbounded_segment_of_(tail) == last) {
+	while (claim.count == 0 && weft_mpmc_unbounded_segment_of_(tail) == last) {
 		if ((tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0) {
-			error = -EPIPE;
+			claim.count = -EPIPE;
 			break;
 		}
-		/* E4 acq_rel, pairs with P1, E4, E5, U1: the next segment is ready to be filled.
-		 * relaxed: a wrong word fails. */
+		/* E4 acq_rel, pairs with P1, E4, E5, U1, L4, X2: the next segment is ready to be
+		 * filled. relaxed: a wrong word fails. */
 		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &tail, word_of(next),
 							  memory_order_acq_rel,
 							  memory_order_acquire)) {
@@ -364,25 +370,28 @@ static int extend_pinned(weft_mpmc_unbounded *queue, uint64_t tail, uint64_t *cl
 			atomic_fetch_add_explicit(&queue->filled_, 1, memory_order_relaxed);
 			atomic_fetch_add_explicit(&last->pins, (uint32_t)tail_pins_of(tail) - 1,
 						  memory_order_relaxed);
-			*claim = tail;
-			return (int)(queue->slots_ - weft_mpmc_unbounded_index_(tail));
+			claim.word = tail;
+			claim.count = queue->slots_ - weft_mpmc_unbounded_index_(tail);
+			return claim;
 		}
 	}
 	unpin(&queue->tail_, TAIL_PIN, last);
-	return error;
+	return claim;
 }
 
-int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count, uint64_t *claim)
+weft_mpmc_unbounded_claim_ weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count)
 {
 	for (;;) {
 		/* E6 acquire, pairs with Z1: what happened before the queue was closed. */
 		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
 		bool fits = count < queue->slots_ - weft_mpmc_unbounded_index_(tail);
 		uint64_t next = fits ? tail + count : tail + TAIL_PIN;
-		int claimed = (int)count;
+		weft_mpmc_unbounded_claim_ claim = {tail, (int64_t)count};
 
-		if ((tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0)
-			return -EPIPE;
+		if ((tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0) {
+			claim.count = -EPIPE;
+			return claim;
+		}
 		/* E5 acquire, pairs with E4: the segment is ready to be filled and linked. */
 		if ((!fits && tail_pins_of(tail) == TAIL_PINS_MAX) ||
 		    !atomic_compare_exchange_weak_explicit(&queue->tail_, &tail, next,
@@ -391,67 +400,32 @@ int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count, uint64
 			weft_mpmc_unbounded_stand_back_();
 			continue;
 		}
-		*claim = tail;
 		if (!fits)
-			claimed = extend_pinned(queue, next, claim);
-		if (claimed != 0)
-			return claimed;
+			claim = extend_pinned(queue, next);
+		if (claim.count != 0)
+			return claim;
 	}
 }
 
-bool weft_mpmc_unbounded_keep_(const weft_mpmc_unbounded *queue, segment *self, size_t index)
+bool weft_mpmc_unbounded_keep_(WEFT_ATOMIC(uint8_t) * fate)
 {
-	uint8_t fate = 0;
+	uint8_t before = 0;
 
-	/* relaxed: a vote. Who takes the slot has seen its state, and who skips it has said K1. */
-	return atomic_compare_exchange_strong_explicit(
-		       &weft_mpmc_unbounded_fates_(queue, self)[index], &fate,
-		       WEFT_MPMC_UNBOUNDED_KEPT_, memory_order_relaxed, memory_order_relaxed) ||
-	       fate != WEFT_MPMC_UNBOUNDED_SKIPPED_;
-}
-
-/*
- * Passes slots that have been skipped, moving *index, and returns how many from there on, up to
- * `wanted`, are filled and will not be skipped.
- */
-static size_t find_filled(const weft_mpmc_unbounded *queue, segment *self, size_t *index,
-			  size_t wanted)
-{
-	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(self);
-	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, self);
-	size_t slots = queue->slots_;
-
-	for (;;) {
-		size_t end = wanted < slots - *index ? *index + wanted : slots, at = *index;
-
-		/* L2 acquire, pairs with P2, P3: the element is complete. */
-		while (at < end && atomic_load_explicit(&states[at], memory_order_acquire) != 0)
-			at++;
-		weft_mpmc_unbounded_in_order_(queue);
-		/* relaxed: ordered by D1. */
-		if (WEFT_LIKELY(atomic_load_explicit(&self->doubt, memory_order_relaxed) == 0))
-			return at - *index;
-		for (end = at, at = *index; at < end; at++)
-			if (!weft_mpmc_unbounded_keep_(queue, self, at))
-				break;
-		if (at > *index || *index == slots)
-			return at - *index;
-		/* L7 acquire, pairs with K1: tail_ has been here. */
-		if (atomic_load_explicit(&fates[*index], memory_order_acquire) !=
-		    WEFT_MPMC_UNBOUNDED_SKIPPED_)
-			return 0;
-		++*index;
-	}
+	/* K2 release, pairs with K1: the element is complete. relaxed: it has a fate. */
+	return atomic_compare_exchange_strong_explicit(fate, &before, WEFT_MPMC_UNBOUNDED_KEPT_,
+						       memory_order_release,
+						       memory_order_relaxed) ||
+	       before != WEFT_MPMC_UNBOUNDED_SKIPPED_;
 }
 
 /* Gives the producer of a claimed slot some time; returns whether it has filled it. */
-static bool wait_for(const weft_mpmc_unbounded *queue, WEFT_ATOMIC(uint8_t) * state)
+static bool wait_for(const weft_mpmc_unbounded *queue, const WEFT_ATOMIC(uint8_t) * state)
 {
 	for (uint32_t looks = 0; looks < queue->patience_; looks++) {
 		for (uint32_t i = 0; i < (uint32_t)1 << looks; i++)
 			weft_cpu_relax();
-		/* relaxed: that it is filled is found out by L2. */
-		if (atomic_load_explicit(state, memory_order_relaxed) != 0)
+		/* W2 acquire, pairs with P2, P3: the element is complete. */
+		if (atomic_load_explicit(state, memory_order_acquire) != 0)
 			return true;
 	}
 	return false;
@@ -459,10 +433,10 @@ static bool wait_for(const weft_mpmc_unbounded *queue, WEFT_ATOMIC(uint8_t) * st
 
 /* Sees to it that a producer that fills a slot of this segment from now on asks for its fate.
  * Returns false when the system has forbidden that meanwhile. */
-static bool put_in_doubt(const weft_mpmc_unbounded *queue, segment *self)
+static bool put_in_doubt(const weft_mpmc_unbounded *queue, WEFT_ATOMIC(uint32_t) * doubt)
 {
 	/* relaxed: ordered by D2. */
-	atomic_store_explicit(&self->doubt, 1, memory_order_relaxed);
+	atomic_store_explicit(doubt, 1, memory_order_relaxed);
 	if (!queue->fences_)
 		return weft_urcu_fence_process_();
 	/* D2 seq_cst, pairs with D1: either the slot is found filled, or its producer asks. */
@@ -470,32 +444,22 @@ static bool put_in_doubt(const weft_mpmc_unbounded *queue, segment *self)
 	return true;
 }
 
-/*
- * The slot that head_ is at is neither filled nor skipped. Returns -EAGAIN or -EPIPE when nobody
- * has claimed it; otherwise gives its producer a moment, skips it if that was not enough, and
- * returns 0.
- */
-static int pass_by(const weft_mpmc_unbounded *queue, segment *first, size_t index)
+bool weft_mpmc_unbounded_await_(const weft_mpmc_unbounded *queue, weft_mpmc_unbounded_place_ place)
 {
-	WEFT_ATOMIC(uint8_t) *state = &weft_mpmc_unbounded_states_(first)[index];
-	uint8_t undecided = 0;
-	/* L4 acquire, pairs with Z1: what happened before the queue was closed. */
-	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
+	uint8_t fate = 0;
 
-	tail &= ~(TAIL_PINS_MAX * TAIL_PIN);
-	if (tail == (word_of(first) | index))
-		return -EAGAIN;
-	if (tail == (word_of(first) | index | WEFT_MPMC_UNBOUNDED_CLOSED_))
-		return -EPIPE;
-	/* relaxed: ordered by D2. */
-	if (wait_for(queue, state) || !put_in_doubt(queue, first) ||
-	    atomic_load_explicit(state, memory_order_relaxed) != 0)
-		return 0;
-	/* K1 release, pairs with L7, R2: tail_ is beyond this slot. relaxed: it has a fate. */
-	atomic_compare_exchange_strong_explicit(&weft_mpmc_unbounded_fates_(queue, first)[index],
-						&undecided, WEFT_MPMC_UNBOUNDED_SKIPPED_,
-						memory_order_release, memory_order_relaxed);
-	return 0;
+	do {
+		if (wait_for(queue, place.state))
+			return true;
+	} while (!put_in_doubt(queue, place.doubt));
+	/* W1 acquire, pairs with P2, P3: the element is complete. */
+	if (atomic_load_explicit(place.state, memory_order_acquire) != 0)
+		return true;
+	/* K1 acq_rel, pairs with K2, R2: this thread is done with the slot; or its producer keeps
+	 * it, and the element is complete. */
+	return !atomic_compare_exchange_strong_explicit(place.fate, &fate,
+							WEFT_MPMC_UNBOUNDED_SKIPPED_,
+							memory_order_acq_rel, memory_order_acquire);
 }
 
 /* Counts what looks found, up to where it does not matter any more. relaxed: a guess. */
@@ -525,85 +489,102 @@ static bool catch_breath(weft_mpmc_unbounded *queue)
 	return true;
 }
 
-/* The word of head_ when these slots were claimed and the run after them is this long. */
-static uint64_t moved_by(uint64_t head, size_t claimed, size_t run, uint64_t pins)
-{
-	run = run < RUN_MAX ? run : RUN_MAX;
-	return head + claimed + run * WEFT_MPMC_UNBOUNDED_RUN_ + pins * HEAD_PIN;
-}
-
 /* Lets a segment go that head_ has left with so many pins of other threads. */
 static void retire(weft_mpmc_unbounded *queue, segment *drained, uint64_t pins)
 {
-	/* relaxed: an estimate, and a count whose other half is U2. */
-	atomic_fetch_add_explicit(&queue->drained_, 1, memory_order_relaxed);
+	/* R6 release, pairs with L1: head_ has left it, and it is not used again before. */
+	atomic_fetch_add_explicit(&queue->drained_, 1, memory_order_release);
+	/* relaxed: a count whose other half is U2. */
 	atomic_fetch_add_explicit(&drained->pins, (uint32_t)pins, memory_order_relaxed);
 	collect(queue, drained, true);
 }
 
 /*
- * What weft_mpmc_unbounded_look_ does once this thread has its pin in the first segment. Returns 0
- * when the segment is no longer the first one.
+ * Moves head_, which is at the end of a segment, to the next one; or does nothing when it has moved
+ * meanwhile. A tail_ that was read before the pin may be one of long ago.
  */
-static int look_pinned(weft_mpmc_unbounded *queue, uint64_t head, size_t count, uint64_t *claim)
+static void go_on(weft_mpmc_unbounded *queue, uint64_t head)
 {
 	segment *first = weft_mpmc_unbounded_segment_of_(head);
-	size_t slots = queue->slots_, wanted = count < slots ? count + RUN_MAX : slots;
-	int error = 0;
 
-	while (error == 0 && weft_mpmc_unbounded_segment_of_(head) == first) {
-		size_t index = weft_mpmc_unbounded_index_(head);
-		size_t ready = find_filled(queue, first, &index, wanted);
-		size_t mine = ready < count ? ready : count;
-		uint64_t others = head_pins_of(head) - 1;
-		uint64_t next;
+	/* X1 acquire, pairs with L3, X4: the segment is ready to be looked into. relaxed: a wrong
+	 * word fails. */
+	if (head_pins_of(head) == HEAD_PINS_MAX ||
+	    !atomic_compare_exchange_weak_explicit(&queue->head_, &head, head + HEAD_PIN,
+						   memory_order_acquire, memory_order_relaxed)) {
+		weft_mpmc_unbounded_stand_back_();
+		return;
+	}
+	/* X2 acquire, pairs with E4: the next segment is linked. */
+	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
 
-		if (ready == 0 && index < slots) {
-			if (!catch_breath(queue))
-				error = pass_by(queue, first, index);
-			/* L6 acquire, pairs with L3: as when the pin was made. */
-			head = atomic_load_explicit(&queue->head_, memory_order_acquire);
-			continue;
-		}
-		/* L5 acquire, pairs with E2: the next segment is ready to be looked into. */
-		if (index == slots)
-			next = word_of(atomic_load_explicit(&first->next, memory_order_acquire));
-		else
-			next = moved_by(word_of(first) + index, mine, ready - mine, others);
-		/* L3 acq_rel, pairs with C1, L1, L3, L6, U1: the elements of the run are complete,
-		 * or the next segment is ready; and pins that are undone are undone. acquire when
-		 * it fails, as L6. */
-		if (atomic_compare_exchange_weak_explicit(&queue->head_, &head, next,
+	head += HEAD_PIN;
+	while (weft_mpmc_unbounded_segment_of_(tail) != first &&
+	       weft_mpmc_unbounded_segment_of_(head) == first) {
+		/* X3 acquire, pairs with E2: the next segment is ready to be looked into. */
+		segment *next = atomic_load_explicit(&first->next, memory_order_acquire);
+
+		/* X4 acq_rel, pairs with C1, L2, L3, X1, X4, U1: the same, for all others; and pins
+		 * that are undone are undone. relaxed: who fails leaves. */
+		if (atomic_compare_exchange_weak_explicit(&queue->head_, &head, word_of(next),
 							  memory_order_acq_rel,
-							  memory_order_acquire)) {
-			*claim = word_of(first) + index;
-			if (index == slots)
-				retire(queue, first, others);
-			else
-				note_found(queue, ready);
-			return (int)mine;
+							  memory_order_relaxed)) {
+			retire(queue, first, head_pins_of(head) - 1);
+			return;
 		}
 	}
 	unpin(&queue->head_, HEAD_PIN, first);
-	return error;
 }
 
-int weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count, uint64_t *claim)
+/* The word of head_ when `claimed` of `found` slots were claimed. */
+static uint64_t moved_by(uint64_t head, size_t claimed, size_t found)
 {
-	for (;;) {
-		/* relaxed: a wrong word fails the exchange. */
-		uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-		int claimed = 0;
+	size_t run = found - claimed;
 
-		/* L1 acquire, pairs with L3: the segment is ready to be looked into. */
-		if (head_pins_of(head) < HEAD_PINS_MAX &&
-		    atomic_compare_exchange_weak_explicit(&queue->head_, &head, head + HEAD_PIN,
-							  memory_order_acquire,
-							  memory_order_relaxed))
-			claimed = look_pinned(queue, head + HEAD_PIN, count, claim);
-		else
-			weft_mpmc_unbounded_stand_back_();
-		if (claimed != 0)
-			return claimed;
+	run = run < WEFT_MPMC_UNBOUNDED_RUN_MAX_ ? run : WEFT_MPMC_UNBOUNDED_RUN_MAX_;
+	return (head & ~(WEFT_MPMC_UNBOUNDED_RUN_ * WEFT_MPMC_UNBOUNDED_RUN_MAX_)) + claimed +
+	       run * WEFT_MPMC_UNBOUNDED_RUN_;
+}
+
+weft_mpmc_unbounded_claim_ weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count)
+{
+	weft_mpmc_unbounded_claim_ claim = {0, 0};
+
+	for (;;) {
+		/* L1 acquire, pairs with R6: head_ is not of before that. */
+		uint64_t drained = atomic_load_explicit(&queue->drained_, memory_order_acquire);
+		/* L2 acquire, pairs with C1, L3, X4: tail_ is not of before that. */
+		uint64_t head = atomic_load_explicit(&queue->head_, memory_order_acquire);
+		/* L4 acquire, pairs with E4, Z1: the segment is ready to be looked into; and what
+		 * happened before the queue was closed. */
+		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);
+		size_t index = weft_mpmc_unbounded_index_(head), end = queue->slots_;
+
+		if (weft_mpmc_unbounded_segment_of_(tail) == weft_mpmc_unbounded_segment_of_(head))
+			end = weft_mpmc_unbounded_index_(tail);
+		else if (index == end) {
+			go_on(queue, head);
+			continue;
+		}
+		if (index >= end) {
+			/* relaxed: ordered by L4. */
+			if (atomic_load_explicit(&queue->drained_, memory_order_relaxed) !=
+				    drained ||
+			    catch_breath(queue))
+				continue;
+			claim.count = (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0 ? -EPIPE : -EAGAIN;
+			return claim;
+		}
+		claim.word = head;
+		claim.count = (int64_t)(count < end - index ? count : end - index);
+		/* L3 acq_rel, pairs with C1, L2, L3, X1, X4: where tail_ is. relaxed: a wrong word
+		 * fails. */
+		if (atomic_compare_exchange_weak_explicit(
+			    &queue->head_, &head, moved_by(head, (size_t)claim.count, end - index),
+			    memory_order_acq_rel, memory_order_relaxed)) {
+			note_found(queue, end - index);
+			return claim;
+		}
+		weft_mpmc_unbounded_stand_back_();
 	}
 }

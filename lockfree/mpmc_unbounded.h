@@ -15,10 +15,10 @@
  * a producer which does not finish skips its slot, as in Pedro Ramalhete's FAAArrayQueue and its
  * ancestor LCRQ (Adam Morrison and Yehuda Afek, 2013). Different here: head and tail are words of
  * an address and an index, so that a claim needs no look at the segment, which is what makes it
- * safe without hazard pointers or epochs; one look of a consumer finds the filled slots for up to
- * 64 pops; and a slot is filled by a plain store, because it is the consumer that skips one who
- * makes sure that its producer will know (by membarrier, as readers of RCU are asked). How that
- * holds together is at the beginning of the source.
+ * safe without hazard pointers or epochs; one look of a consumer at tail serves up to 512 pops; and
+ * a slot is filled by a plain store, because it is the consumer that skips one who makes sure that
+ * its producer will know (by membarrier, as readers of RCU are asked). How that holds together is
+ * at the beginning of the source.
  *
  *     operation                          threads  progress        sleeps  allocates
  *     weft_mpmc_unbounded_init, _fini    one      -               no      init
@@ -30,13 +30,14 @@
  *     ..._is_closed, _size               any      wait-free       no      no
  *     weft_mpmc_unbounded_trim           any      lock-free (*)   no      frees
  *
- *     (*) but for the allocator, and for crowds: at most 1023 threads look for elements in a
- * segment, and at most 32767 link the next one, at the same moment; further ones wait until one of
+ *     (*) but for the allocator, and for crowds: at most 127 consumers go from a segment to the
+ * next one, and at most 32767 producers link it, at the same moment; further ones wait until one of
  * them is done. Below that a thread that is stopped, wherever that is, keeps neither producers nor
  * consumers from going on, and holds back no element but those of its own call, and the memory of a
- * few segments. "Empty" is linearizable. A consumer that meets a claimed slot gives its producer
- * some microseconds before it skips it; the producer then takes another one. To skip a slot takes a
- * system call, membarrier; where there is none, pushes and looks for elements have a fence each.
+ * few segments. "Empty" is linearizable, and to find that out writes nothing. A consumer whose slot
+ * is not filled yet gives the producer some microseconds before it skips it; the producer then
+ * takes another one. To skip a slot takes a system call, membarrier; where there is none, each push
+ * has a fence.
  *
  * Order: FIFO, linearizable.
  * Memory: a segment has 7936 bytes of elements (992 of 8 bytes) unless init is told otherwise, and
@@ -72,15 +73,15 @@ typedef struct weft_mpmc_unbounded_segment_ {
  * index of a slot (bits 0 to 9) and
  *     tail_: whether the queue is closed (bit 10), and how many threads want to put a segment
  *     behind this one (bits 11 to 25);
- *     head_: how many slots from the index on are known to be filled (bits 10 to 15), and how many
- *     threads look into the segment without having claimed a slot (bits 16 to 25).
+ *     head_: how many slots from the index on may be claimed without a look at tail_ (its run,
+ *     bits 10 to 18), and how many threads want to go on to the next segment (bits 19 to 25).
  *
  * Invariants:
  *   I1  tail_ = (s, i): the slots of s before i are claimed by producers, those from i on are not;
  *       i is less than the number of slots;
- *   I2  head_ = (s, i): the slots before i are claimed by consumers or skipped, and head_ is not
- *       ahead of tail_;
- *   I3  the slots [i, i + run) at head_ are filled and will not be skipped;
+ *   I2  head_ = (s, i): the slots before i are claimed by consumers, each by one. head_ is in no
+ *       segment that tail_ has not been in;
+ *   I3  producers have claimed the slots [i, i + run) at head_; nearly always, see the source;
  *   I4  the fate of a slot is one of three, once and for all: it is taken by the consumer that
  *       claimed it, kept (it will be taken), or skipped. It is taken or kept only when it is
  *       filled, and skipped only when its producer asks for its fate before it believes that the
@@ -93,7 +94,7 @@ typedef struct weft_mpmc_unbounded {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
 	/* Where the next element comes from; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	/* How many elements looks found since one found nothing. */
+	/* How many claimed slots looks found since one found none. */
 	WEFT_ATOMIC(uint32_t) head_found_;
 	/* Constant between init and fini, so that it stays shared in every cache. */
 	WEFT_LINE_ALIGNED uint32_t slots_; /* in a segment */
@@ -151,27 +152,46 @@ WEFT_API void weft_mpmc_unbounded_close(weft_mpmc_unbounded *queue);
  */
 WEFT_API size_t weft_mpmc_unbounded_trim(weft_mpmc_unbounded *queue);
 
-/*
- * Private: claims slots for up to `count` elements, where that takes the rest of a segment or the
- * queue is closed. Returns how many; *claim then is a word with their segment and the first one's
- * index. Or -EPIPE or -ENOMEM.
- */
-WEFT_API WEFT_COLD int weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count,
-						   uint64_t *claim);
+/* Private: slots of one segment that this thread has claimed. */
+typedef struct weft_mpmc_unbounded_claim_ {
+	uint64_t word; /* their segment and the index of the first */
+	int64_t count; /* or a negative errno */
+} weft_mpmc_unbounded_claim_;
+
+/* Private: where a slot is. */
+typedef struct weft_mpmc_unbounded_place_ {
+	WEFT_ATOMIC(uint32_t) * doubt; /* of its segment */
+	WEFT_ATOMIC(uint8_t) * state;
+	WEFT_ATOMIC(uint8_t) * fate;
+	unsigned char *element;
+} weft_mpmc_unbounded_place_;
 
 /*
- * Private: claims up to `count` filled slots of one segment, whether or not head_ says that they
- * are filled. Returns how many and *claim, as above; or -EAGAIN or -EPIPE.
+ * Private: claims slots for up to `count` elements, where that takes the rest of a segment or the
+ * queue is closed. -EPIPE or -ENOMEM.
  */
-WEFT_API int weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue, size_t count, uint64_t *claim);
+WEFT_API WEFT_COLD weft_mpmc_unbounded_claim_
+weft_mpmc_unbounded_extend_(weft_mpmc_unbounded *queue, size_t count);
+
+/*
+ * Private: claims up to `count` slots that producers have claimed, whatever head_ says of the run.
+ * -EAGAIN or -EPIPE.
+ */
+WEFT_API weft_mpmc_unbounded_claim_ weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue,
+							      size_t count);
 
 /*
  * Private: for the producer that has filled this slot of a segment that is in doubt. Whether the
  * element is in; if not, the slot was skipped.
  */
-WEFT_API WEFT_COLD bool weft_mpmc_unbounded_keep_(const weft_mpmc_unbounded *queue,
-						  weft_mpmc_unbounded_segment_ *segment,
-						  size_t index);
+WEFT_API WEFT_COLD bool weft_mpmc_unbounded_keep_(WEFT_ATOMIC(uint8_t) * fate);
+
+/*
+ * Private: for the consumer that has claimed this slot and finds it empty. Gives the producer a
+ * moment, and skips the slot if that was not enough. Whether it is filled.
+ */
+WEFT_API WEFT_COLD bool weft_mpmc_unbounded_await_(const weft_mpmc_unbounded *queue,
+						   weft_mpmc_unbounded_place_ place);
 
 WEFT_END_DECLS
 
@@ -179,16 +199,19 @@ WEFT_END_DECLS
 #define WEFT_MPMC_UNBOUNDED_CLOSED_ ((uint64_t)1 << 10)
 #define WEFT_MPMC_UNBOUNDED_RUN_    ((uint64_t)1 << 10)
 
+/* The longest run that fits in head_. */
+#define WEFT_MPMC_UNBOUNDED_RUN_MAX_ 511
+
 /* The index in a word. */
 WEFT_INLINE uint32_t weft_mpmc_unbounded_index_(uint64_t word)
 {
 	return (uint32_t)(word & WEFT_MPMC_UNBOUNDED_INDEX_);
 }
 
-/* How many slots the word of head_ says are filled. */
+/* How many slots the word of head_ says are there to be claimed. */
 WEFT_INLINE uint32_t weft_mpmc_unbounded_run_(uint64_t word)
 {
-	return (uint32_t)(word >> 10) & 63;
+	return (uint32_t)(word >> 10) & WEFT_MPMC_UNBOUNDED_RUN_MAX_;
 }
 
 #define WEFT_MPMC_UNBOUNDED_PAUSES_ 160
@@ -218,24 +241,33 @@ WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64
 #define WEFT_MPMC_UNBOUNDED_TAKEN_   2
 #define WEFT_MPMC_UNBOUNDED_SKIPPED_ 3
 
-WEFT_INLINE WEFT_ATOMIC(uint8_t) *
-	weft_mpmc_unbounded_states_(weft_mpmc_unbounded_segment_ *segment)
+/*
+ * The place of the slot that a word names. That takes nothing from the segment, so that it is done
+ * before the exchange that claims the slot: on x86-64 nothing that stands behind a locked
+ * instruction starts before its end.
+ */
+WEFT_INLINE weft_mpmc_unbounded_place_
+weft_mpmc_unbounded_place_of_(const weft_mpmc_unbounded *queue, uint64_t word, size_t element_size)
 {
-	return (WEFT_ATOMIC(uint8_t) *)(void *)((unsigned char *)segment + WEFT_CACHE_LINE);
+	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(word);
+	unsigned char *states = (unsigned char *)segment + WEFT_CACHE_LINE;
+	size_t flags_bytes = queue->flags_bytes_, index = weft_mpmc_unbounded_index_(word);
+	weft_mpmc_unbounded_place_ place;
+
+	place.doubt = &segment->doubt;
+	place.state = (WEFT_ATOMIC(uint8_t) *)(void *)states + index;
+	place.fate = place.state + flags_bytes;
+	place.element = states + 2 * flags_bytes + index * element_size;
+	return place;
 }
 
-WEFT_INLINE WEFT_ATOMIC(uint8_t) * weft_mpmc_unbounded_fates_(const weft_mpmc_unbounded *queue,
-							      weft_mpmc_unbounded_segment_ *segment)
+/* Moves it to the next slot. */
+WEFT_INLINE void weft_mpmc_unbounded_advance_(weft_mpmc_unbounded_place_ *place,
+					      size_t element_size)
 {
-	return weft_mpmc_unbounded_states_(segment) + queue->flags_bytes_;
-}
-
-WEFT_INLINE unsigned char *weft_mpmc_unbounded_element_(const weft_mpmc_unbounded *queue,
-							weft_mpmc_unbounded_segment_ *segment,
-							size_t index, size_t element_size)
-{
-	return (unsigned char *)segment + WEFT_CACHE_LINE + (size_t)2 * queue->flags_bytes_ +
-	       index * element_size;
+	place->state++;
+	place->fate++;
+	place->element += element_size;
 }
 
 /*
@@ -245,7 +277,7 @@ WEFT_INLINE unsigned char *weft_mpmc_unbounded_element_(const weft_mpmc_unbounde
 WEFT_INLINE void weft_mpmc_unbounded_in_order_(const weft_mpmc_unbounded *queue)
 {
 	if (WEFT_UNLIKELY(queue->fences_))
-		/* D1 seq_cst, pairs with D2: the state is stored, or loaded, before the doubt. */
+		/* D1 seq_cst, pairs with D2: the state is stored before the doubt is loaded. */
 		atomic_thread_fence(memory_order_seq_cst);
 	else
 		/* For the compiler. Who puts in doubt has the barrier carried out here. */
@@ -256,53 +288,54 @@ WEFT_INLINE void weft_mpmc_unbounded_in_order_(const weft_mpmc_unbounded *queue)
  * Fills slots that this thread has claimed, in one segment. Returns how many elements that were:
  * fewer than `count` when slots have been skipped.
  */
-WEFT_INLINE size_t weft_mpmc_unbounded_fill_(const weft_mpmc_unbounded *queue, uint64_t claim,
-					     const void *elements, size_t count,
-					     size_t element_size)
+WEFT_INLINE size_t weft_mpmc_unbounded_fill_(const weft_mpmc_unbounded *queue,
+					     weft_mpmc_unbounded_place_ place, const void *elements,
+					     size_t count, size_t element_size)
 {
-	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(claim);
-	WEFT_ATOMIC(uint8_t) *states = weft_mpmc_unbounded_states_(segment);
-	size_t index = weft_mpmc_unbounded_index_(claim), end = index + count, filled = 0;
+	size_t filled = 0;
 
-	weft_cpu_prefetch_to_write_(&states[index] + 64);
-	weft_cpu_prefetch_to_write_(
-		weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 192);
-	for (; index < end; index++) {
-		memcpy(weft_mpmc_unbounded_element_(queue, segment, index, element_size),
-		       (const unsigned char *)elements + filled * element_size, element_size);
-		/* P2 release, pairs with L2: publishes the element. */
-		atomic_store_explicit(&states[index], WEFT_MPMC_UNBOUNDED_FILLED_,
+	for (size_t i = 0; i < count; i++) {
+		memcpy(place.element, (const unsigned char *)elements + filled * element_size,
+		       element_size);
+		/* P2 release, pairs with C2, W1, W2: publishes the element. */
+		atomic_store_explicit(place.state, WEFT_MPMC_UNBOUNDED_FILLED_,
 				      memory_order_release);
 		weft_mpmc_unbounded_in_order_(queue);
 		/* relaxed: ordered by D1. */
-		if (WEFT_LIKELY(atomic_load_explicit(&segment->doubt, memory_order_relaxed) == 0) ||
-		    weft_mpmc_unbounded_keep_(queue, segment, index))
+		if (WEFT_LIKELY(atomic_load_explicit(place.doubt, memory_order_relaxed) == 0) ||
+		    weft_mpmc_unbounded_keep_(place.fate))
 			filled++;
-		/* P3 release, pairs with L2, R1: this thread is done with the slot. */
-		atomic_store_explicit(&states[index], WEFT_MPMC_UNBOUNDED_LEFT_,
-				      memory_order_release);
+		/* P3 release, pairs with C2, W1, W2, R1: this thread is done with the slot. */
+		atomic_store_explicit(place.state, WEFT_MPMC_UNBOUNDED_LEFT_, memory_order_release);
+		weft_mpmc_unbounded_advance_(&place, element_size);
 	}
 	return filled;
 }
 
-/* Takes elements from slots that this thread has claimed. */
-WEFT_INLINE void weft_mpmc_unbounded_take_(const weft_mpmc_unbounded *queue, uint64_t claim,
-					   void *elements, size_t count, size_t element_size)
+/*
+ * Takes elements from slots that this thread has claimed. Returns how many there were: fewer than
+ * `count` when it had to skip slots.
+ */
+WEFT_INLINE size_t weft_mpmc_unbounded_take_(const weft_mpmc_unbounded *queue,
+					     weft_mpmc_unbounded_place_ place, void *elements,
+					     size_t count, size_t element_size)
 {
-	weft_mpmc_unbounded_segment_ *segment = weft_mpmc_unbounded_segment_of_(claim);
-	WEFT_ATOMIC(uint8_t) *fates = weft_mpmc_unbounded_fates_(queue, segment);
-	size_t index = weft_mpmc_unbounded_index_(claim);
+	size_t taken = 0;
 
-	weft_cpu_prefetch_to_write_(&fates[index] + 64);
-	__builtin_prefetch(weft_mpmc_unbounded_element_(queue, segment, index, element_size) + 128);
 	for (size_t i = 0; i < count; i++) {
-		memcpy((unsigned char *)elements + i * element_size,
-		       weft_mpmc_unbounded_element_(queue, segment, index + i, element_size),
-		       element_size);
-		/* C2 release, pairs with R2: this thread is done with the slot. */
-		atomic_store_explicit(&fates[index + i], WEFT_MPMC_UNBOUNDED_TAKEN_,
-				      memory_order_release);
+		/* C2 acquire, pairs with P2, P3: the element is complete. */
+		if (WEFT_LIKELY(atomic_load_explicit(place.state, memory_order_acquire) != 0) ||
+		    weft_mpmc_unbounded_await_(queue, place)) {
+			memcpy((unsigned char *)elements + taken * element_size, place.element,
+			       element_size);
+			/* C3 release, pairs with R2: this thread is done with the slot. */
+			atomic_store_explicit(place.fate, WEFT_MPMC_UNBOUNDED_TAKEN_,
+					      memory_order_release);
+			taken++;
+		}
+		weft_mpmc_unbounded_advance_(&place, element_size);
 	}
+	return taken;
 }
 
 /*
@@ -315,67 +348,83 @@ WEFT_INLINE void weft_mpmc_unbounded_take_(const weft_mpmc_unbounded *queue, uin
 WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const void *elements,
 					       size_t count, size_t element_size)
 {
-	size_t pushed;
-
-	do {
+	for (;;) {
 		uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-		size_t slots = count;
+		weft_mpmc_unbounded_place_ place =
+			weft_mpmc_unbounded_place_of_(queue, tail, element_size);
+		uint64_t expected = tail;
+		size_t pushed;
 
-		for (;;) {
-			if (WEFT_UNLIKELY(count >= queue->slots_ -
-							   weft_mpmc_unbounded_index_(tail) ||
-					  (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0)) {
-				int extended = weft_mpmc_unbounded_extend_(queue, count, &tail);
+		if (WEFT_UNLIKELY(count >= queue->slots_ - weft_mpmc_unbounded_index_(tail) ||
+				  (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0)) {
+			weft_mpmc_unbounded_claim_ claim =
+				weft_mpmc_unbounded_extend_(queue, count);
 
-				if (extended < 0)
-					return extended;
-				slots = (size_t)extended;
-				break;
-			}
+			if (claim.count < 0)
+				return (int)claim.count;
+			place = weft_mpmc_unbounded_place_of_(queue, claim.word, element_size);
+			pushed = weft_mpmc_unbounded_fill_(queue, place, elements,
+							   (size_t)claim.count, element_size);
+		} else {
+			weft_cpu_prefetch_to_write_(place.state + 64);
+			weft_cpu_prefetch_to_write_(place.element + 192);
 			/* P1 acquire, pairs with E4: the segment is ready to be filled. */
-			if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
-				    &queue->tail_, &tail, tail + count, memory_order_acquire,
-				    memory_order_relaxed)))
-				break;
-			weft_mpmc_unbounded_stand_back_();
-			tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
+			if (WEFT_UNLIKELY(!atomic_compare_exchange_weak_explicit(
+				    &queue->tail_, &expected, tail + count, memory_order_acquire,
+				    memory_order_relaxed))) {
+				weft_mpmc_unbounded_stand_back_();
+				continue;
+			}
+			pushed = weft_mpmc_unbounded_fill_(queue, place, elements, count,
+							   element_size);
 		}
-		pushed = weft_mpmc_unbounded_fill_(queue, tail, elements, slots, element_size);
-	} while (WEFT_UNLIKELY(pushed == 0));
-	return (int)pushed;
+		if (WEFT_LIKELY(pushed > 0))
+			return (int)pushed;
+	}
 }
 
 /*
- * Pops some elements, at least one. As in push, one exchange claims the slots. That they are filled
- * is in the word.
+ * Pops some elements, at least one. As in push, one exchange claims the slots. That producers have
+ * claimed them before is in the word.
  *
  * relaxed: the word that is exchanged; a wrong one fails.
  */
 WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *elements,
 					      size_t count, size_t element_size)
 {
-	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
-	int claimed;
-
 	for (;;) {
+		uint64_t head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+		weft_mpmc_unbounded_place_ place =
+			weft_mpmc_unbounded_place_of_(queue, head, element_size);
+		uint64_t expected = head;
+		size_t popped;
+
 		if (WEFT_UNLIKELY(weft_mpmc_unbounded_run_(head) < count)) {
-			claimed = weft_mpmc_unbounded_look_(queue, count, &head);
-			if (claimed < 0)
-				return claimed;
-			break;
+			weft_mpmc_unbounded_claim_ claim = weft_mpmc_unbounded_look_(queue, count);
+
+			if (claim.count < 0)
+				return (int)claim.count;
+			place = weft_mpmc_unbounded_place_of_(queue, claim.word, element_size);
+			popped = weft_mpmc_unbounded_take_(queue, place, elements,
+							   (size_t)claim.count, element_size);
+		} else {
+			weft_cpu_prefetch_to_write_(place.fate + 64);
+			__builtin_prefetch(place.element + 128);
+			/* C1 acq_rel, pairs with L2, L3, X4: the segment is ready to be looked
+			 * into; and what this thread has pushed before. */
+			if (WEFT_UNLIKELY(!atomic_compare_exchange_weak_explicit(
+				    &queue->head_, &expected,
+				    head + count - count * WEFT_MPMC_UNBOUNDED_RUN_,
+				    memory_order_acq_rel, memory_order_relaxed))) {
+				weft_mpmc_unbounded_stand_back_();
+				continue;
+			}
+			popped = weft_mpmc_unbounded_take_(queue, place, elements, count,
+							   element_size);
 		}
-		/* C1 acquire, pairs with L3: the elements of the run are complete. */
-		if (WEFT_LIKELY(atomic_compare_exchange_weak_explicit(
-			    &queue->head_, &head, head + count - count * WEFT_MPMC_UNBOUNDED_RUN_,
-			    memory_order_acquire, memory_order_relaxed))) {
-			claimed = (int)count;
-			break;
-		}
-		weft_mpmc_unbounded_stand_back_();
-		head = atomic_load_explicit(&queue->head_, memory_order_relaxed);
+		if (WEFT_LIKELY(popped > 0))
+			return (int)popped;
 	}
-	weft_mpmc_unbounded_take_(queue, head, elements, (size_t)claimed, element_size);
-	return claimed;
 }
 
 WEFT_INLINE size_t weft_mpmc_unbounded_push_batch_core_(weft_mpmc_unbounded *queue,

@@ -132,8 +132,10 @@ static void go_on(void *claim)
 {
 	uint64_t value = 1;
 
-	test.pushed[0][0] =
-		weft_mpmc_unbounded_fill_(&test.queue, *(uint64_t *)claim, &value, 1, 8) == 1;
+	test.pushed[0][0] = weft_mpmc_unbounded_fill_(&test.queue,
+						      weft_mpmc_unbounded_place_of_(
+							      &test.queue, *(uint64_t *)claim, 8),
+						      &value, 1, 8) == 1;
 }
 
 static void pop_and_count(void *unused)
@@ -152,6 +154,8 @@ static void goes_on(const void *fences)
 	memset((void *)&test, 0, sizeof(test));
 	model_assert(init_impatient(&test.queue, 2) == 0);
 	test.queue.fences_ = *(const bool *)fences;
+	/* Once with a look before the patience is lost. */
+	test.queue.patience_ = test.queue.fences_ ? 0 : 1;
 	claim = atomic_fetch_add_explicit(&test.queue.tail_, 1, memory_order_relaxed);
 	model_thread(go_on, &claim);
 	model_thread(pop_and_count, NULL);
@@ -195,6 +199,88 @@ static void stays_stopped(const void *unused)
 	find_nothing(NULL);
 	model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
 	model_assert(weft_mpmc_unbounded_pop(&test.queue, &popped) == 0 && popped == 7);
+	weft_mpmc_unbounded_fini(&test.queue);
+}
+
+/*
+ * A consumer is stopped between its look at tail_ and its exchange, until head_ is again what it
+ * was, in the segment that was the first one then and is the last one now: it claims a slot that
+ * nobody has pushed to.
+ */
+
+static void pop_to(void *popped)
+{
+	uint64_t value;
+
+	if (weft_mpmc_unbounded_pop(&test.queue, &value) == 0)
+		((int *)popped)[value]++;
+}
+
+static void go_round(void *popped)
+{
+	for (uint64_t value = 1; value < 3; value++) {
+		pop_to(popped);
+		model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+	}
+	pop_to(popped);
+	pop_to(popped);
+}
+
+static void comes_back(const void *unused)
+{
+	static int popped[5];
+	uint64_t value = 0;
+
+	(void)unused;
+	memset((void *)&test, 0, sizeof(test));
+	memset(popped, 0, sizeof(popped));
+	model_assert(init_impatient(&test.queue, 1) == 0);
+	model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+	model_thread(pop_to, popped);
+	model_thread(go_round, popped);
+	model_join();
+	for (value = 3; value < 5; value++)
+		model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+	for (int i = 0; i < 5; i++)
+		pop_to(popped);
+	for (int i = 0; i < 5; i++)
+		model_assert(popped[i] == 1);
+	weft_mpmc_unbounded_fini(&test.queue);
+}
+
+/* A consumer is stopped before its look at tail_, which is then where head_ was. */
+
+static void find_one(void *unused)
+{
+	uint64_t value;
+
+	(void)unused;
+	model_assert(weft_mpmc_unbounded_pop(&test.queue, &value) == 0);
+}
+
+static void keep_some(void *popped)
+{
+	for (uint64_t value = 1; value < 4; value++) {
+		model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+		if (value < 3)
+			pop_to(popped);
+	}
+}
+
+static void never_empty(const void *segment)
+{
+	static int popped[4];
+	uint64_t value = 0;
+
+	memset((void *)&test, 0, sizeof(test));
+	model_assert(init_impatient(&test.queue, *(const size_t *)segment) == 0);
+	/* Nobody looks twice to catch breath. */
+	atomic_store_explicit(&test.queue.head_found_, WEFT_AT_THE_HEELS_ + 1,
+			      memory_order_relaxed);
+	model_assert(weft_mpmc_unbounded_push(&test.queue, &value) == 0);
+	model_thread(find_one, NULL);
+	model_thread(keep_some, popped);
+	model_join();
 	weft_mpmc_unbounded_fini(&test.queue);
 }
 
@@ -299,6 +385,27 @@ static const struct model_scenario scenarios[] = {
 		.stale = MODEL_NONE,
 	},
 	{
+		.name = "mpmc_unbounded: the first segment comes back, and the queue was never "
+			"empty",
+		.run = never_empty,
+		.argument = &(const size_t){1},
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_unbounded: the queue was never empty, segments of 3",
+		.run = never_empty,
+		.argument = &(const size_t){3},
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "mpmc_unbounded: the first segment comes back, and its slots are unclaimed",
+		.run = comes_back,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
 		.name = "mpmc_unbounded: 1 and 2, segments of 3",
 		.run = fifo_scenario_exact,
 		.argument = THREES(.producers = 1, .consumers = 2, .pushes = 2, .pops = 2),
@@ -311,6 +418,13 @@ static const struct model_scenario scenarios[] = {
 		.argument = ONES(.producers = 1, .consumers = 2, .pushes = 4, .pops = 2),
 		.preemptions = 1,
 		.stale = MODEL_NONE,
+	},
+	{
+		.name = "mpmc_unbounded: 1 and 2, from one segment of 2 to the next",
+		.run = fifo_scenario_exact,
+		.argument = TWOS(.producers = 1, .consumers = 2, .pushes = 4, .pops = 2),
+		.preemptions = 1,
+		.stale = 1,
 	},
 	{
 		.name = "mpmc_unbounded: 2 and 1, segments of 2",

@@ -164,7 +164,10 @@ static void stopped_producer_is_passed_by(void **state)
 		assert_int_equal(popped, 2);
 		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
 		/* It goes on. */
-		assert_int_equal(weft_mpmc_unbounded_fill_(&queue, claim, &first, 1, 8), 0);
+		assert_int_equal(weft_mpmc_unbounded_fill_(
+					 &queue, weft_mpmc_unbounded_place_of_(&queue, claim, 8),
+					 &first, 1, 8),
+				 0);
 		assert_int_equal(weft_mpmc_unbounded_pop(&queue, &popped), -EAGAIN);
 		/* In what is left of the segment nothing is lost, and nothing in the next one. */
 		for (uint64_t i = 0; i < 8; i++) {
@@ -189,7 +192,10 @@ static void stopped_batch_keeps_its_order(void **state)
 
 	assert_int_equal(weft_mpmc_unbounded_pop(&queue, popped), -EAGAIN);
 	atomic_fetch_add_explicit(&queue.tail_, 2, memory_order_relaxed);
-	assert_int_equal(weft_mpmc_unbounded_fill_(&queue, claim, elements, 3, 8), 2);
+	assert_int_equal(weft_mpmc_unbounded_fill_(&queue,
+						   weft_mpmc_unbounded_place_of_(&queue, claim, 8),
+						   elements, 3, 8),
+			 2);
 	assert_int_equal(weft_mpmc_unbounded_push(&queue, &elements[2]), 0);
 	assert_int_equal(weft_mpmc_unbounded_try_pop_batch(&queue, popped, 4), 3);
 	assert_memory_equal(popped, elements, sizeof(elements));
