@@ -30,6 +30,8 @@ static int data[TASKS];       /* written before a task is submitted */
 static int runs[TASKS];       /* by whoever took it */
 static WEFT_ATOMIC(int) left; /* tasks that have not been run */
 static int woken[WORKERS];    /* times that a worker slept */
+static bool first_waits;      /* the first task holds its worker until the second has begun */
+static WEFT_ATOMIC(uint32_t) second_begun;
 
 static void setup(int count)
 {
@@ -41,6 +43,8 @@ static void setup(int count)
 	memset(data, 0, sizeof(data));
 	memset(runs, 0, sizeof(runs));
 	memset(woken, 0, sizeof(woken));
+	first_waits = false;
+	atomic_store_explicit(&second_begun, 0, memory_order_relaxed);
 	wake.workers = WORKERS;
 	atomic_store_explicit(&left, count, memory_order_relaxed);
 	model_name(&wake.searching, "searching");
@@ -69,6 +73,12 @@ static void run(weft_task *task)
 		model_assert(data[number] == 1);
 		runs[number]++;
 		task = next;
+		if (number == 1) {
+			atomic_store_explicit(&second_begun, 1, memory_order_relaxed);
+			weft_park_wake(&second_begun, 1);
+		} else if (first_waits) {
+			weft_park_while(&second_begun, 0, 0, WEFT_FOREVER);
+		}
 		/* relaxed: the unparking publishes it. */
 		if (atomic_fetch_sub_explicit(&left, 1, memory_order_relaxed) == 1)
 			for (int i = 0; i < WORKERS; i++)
@@ -198,6 +208,26 @@ static void two_of_each(const void *unused)
 	tear_down(2);
 }
 
+static void submit_both(void *unused)
+{
+	(void)unused;
+	submit((void *)0);
+	submit((void *)1);
+}
+
+/* One worker is held by its task: another must be awake for the next, though nobody was woken for
+ * that because somebody searched. */
+static void two_at_the_same_time(const void *unused)
+{
+	(void)unused;
+	setup(2);
+	first_waits = true;
+	model_thread(work, (void *)0);
+	model_thread(work, (void *)1);
+	model_thread(submit_both, NULL);
+	tear_down(2);
+}
+
 static void for_one_worker(const void *unused)
 {
 	(void)unused;
@@ -246,6 +276,12 @@ static const struct model_scenario scenarios[] = {
 	{.name = "wake: two submit to one worker", .run = two_submit_to_one},
 	{.name = "wake: two workers, one task", .run = two_workers},
 	{.name = "wake: two workers, two tasks", .run = two_of_each, .preemptions = 1, .stale = 1},
+	{
+		.name = "wake: two tasks at the same time",
+		.run = two_at_the_same_time,
+		.preemptions = 1,
+		.stale = 1,
+	},
 	{.name = "wake: a task for one worker alone", .run = for_one_worker},
 	{.name = "wake: an inbox is closed meanwhile", .run = closed_meanwhile, .preemptions = 3},
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Weakens each explicit memory order of lockfree/ and sync/ once and runs the models.
+"""Weakens each explicit memory order of lockfree/, sync/ and pool/ once and runs the models.
 
 Neither the tree nor a copy of it is changed: the models of a build are told at which of their calls
 an order is to be taken for a weaker one. A mutant that no model notices is a scenario that is
@@ -23,7 +23,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-ROOMS = ["lockfree", "sync"]
+ROOMS = ["lockfree", "pool", "sync"]
 # Seconds for each scenario, round by round: most mutants are caught at once, by one scenario or
 # another. None is to the end.
 ROUNDS = [0.02, 0.3, None]

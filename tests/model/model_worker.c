@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * worker, submit, duty, executor, pool: how a pool ends, drained or aborted, while others submit,
+ * from outside and from its own tasks; and how its workers leave and come back. What was accepted
+ * ends once, as it should; what was refused is as it was; no worker sleeps through the end. The
+ * workers are those of worker.c, without fibers and fork-join, and pool.c shuts them down.
+ */
+
+#include <string.h>
+
+#include <weft/affinity/memory.h>
+#include <weft/affinity/topology.h>
+#include <weft/lockfree/reclaim_thread.h>
+#include <weft/pool/worker.h>
+
+#include "model.h"
+
+enum {
+	WORKERS = 2,
+	TASKS = 3,
+};
+
+/* What stands around the workers. */
+
+static uint16_t victims[WORKERS][1] = {{1}, {0}};
+static unsigned nearest;
+
+unsigned weft_plan_worker_near(const weft_plan *plan, unsigned cpu)
+{
+	(void)plan;
+	(void)cpu;
+	return nearest;
+}
+
+const uint16_t *weft_plan_victims(const weft_plan *plan, unsigned worker)
+{
+	(void)plan;
+	return victims[worker];
+}
+
+void weft_worker_take_place_(weft_worker_ *self, uint32_t place)
+{
+	self->bound_place = place;
+}
+
+void weft_worker_keep_place_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+weft_task *weft_fibers_find_(weft_worker_ *self)
+{
+	(void)self;
+	return NULL;
+}
+
+weft_task *weft_fibers_find_yielded_(weft_worker_ *self)
+{
+	(void)self;
+	return NULL;
+}
+
+void weft_fibers_go_on_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+weft_deadline weft_fibers_deadline_(const weft_worker_ *self)
+{
+	(void)self;
+	return WEFT_FOREVER;
+}
+
+bool weft_fibers_trim_(weft_worker_ *self)
+{
+	(void)self;
+	return false;
+}
+
+void weft_fibers_begin_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+void weft_fibers_end_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
+{
+	(void)self;
+	(void)victim;
+	return NULL;
+}
+
+void weft_forkjoin_run_stolen_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+bool weft_forkjoin_has_public_(const weft_worker_ *worker)
+{
+	(void)worker;
+	return false;
+}
+
+void weft_forkjoin_ask_all_(const weft_worker_ *self)
+{
+	(void)self;
+}
+
+void weft_future_run_(weft_task *task, bool canceled)
+{
+	(void)task;
+	(void)canceled;
+}
+
+void weft_overflow_worker_begins_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+void weft_overflow_worker_ends_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+void *weft_task_alloc_(void)
+{
+	return NULL;
+}
+
+void weft_task_free_(void *memory)
+{
+	(void)memory;
+}
+
+/* What creating and destroying need, which are not called. */
+
+uint32_t weft_pool_generation_;
+
+int weft_topology_create(weft_topology **topology, const weft_topology_options *options)
+{
+	(void)topology;
+	(void)options;
+	return -ENOMEM;
+}
+
+void weft_topology_destroy(weft_topology *topology)
+{
+	(void)topology;
+}
+
+int weft_plan_create(weft_plan **plan, const weft_topology *topology, weft_policy policy,
+		     unsigned count)
+{
+	(void)plan;
+	(void)topology;
+	(void)policy;
+	(void)count;
+	return -ENOMEM;
+}
+
+void weft_plan_destroy(weft_plan *plan)
+{
+	(void)plan;
+}
+
+unsigned weft_plan_workers(const weft_plan *plan)
+{
+	(void)plan;
+	return 0;
+}
+
+bool weft_plan_oversubscribed(const weft_plan *plan)
+{
+	(void)plan;
+	return false;
+}
+
+unsigned weft_plan_node(const weft_plan *plan, unsigned index)
+{
+	(void)plan;
+	return index;
+}
+
+void *weft_memory_alloc(size_t bytes, size_t alignment, int node)
+{
+	(void)bytes;
+	(void)alignment;
+	(void)node;
+	return NULL;
+}
+
+void weft_memory_free(void *memory, size_t bytes, size_t alignment)
+{
+	(void)memory;
+	(void)bytes;
+	(void)alignment;
+}
+
+int weft_fibers_init_(weft_worker_ *self, size_t stack_bytes)
+{
+	(void)self;
+	(void)stack_bytes;
+	return -ENOMEM;
+}
+
+void weft_fibers_fini_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+void weft_forkjoin_free_levels_(weft_worker_ *self)
+{
+	(void)self;
+}
+
+int weft_task_memory_prepare_(void)
+{
+	return -ENOMEM;
+}
+
+void weft_overflow_watch_(void) {}
+
+void weft_overflow_unwatch_(void) {}
+
+/* Nothing is retired. */
+_Thread_local weft_reclaim_self weft_reclaim_self_;
+weft_reclaim_state_ weft_reclaim_all_;
+
+void weft_reclaim_worker_begins_(void) {}
+
+void weft_reclaim_worker_ends_(void) {}
+
+void weft_reclaim_worker_parks_(void) {}
+
+void weft_reclaim_worker_wakes_(void) {}
+
+void weft_reclaim_quiescent(void) {}
+
+size_t weft_reclaim_poll(void)
+{
+	return 0;
+}
+
+/* The scenarios. */
+
+static weft_pool pool;
+static weft_worker_ worker[WORKERS], *workers[WORKERS];
+static weft_task tasks[TASKS];
+static int data[TASKS];    /* written before a task is submitted */
+static int runs[TASKS];    /* by the task */
+static int results[TASKS]; /* of submitting it */
+static int before_closing, begun[WORKERS], ended[WORKERS];
+static int first_run[TASKS]; /* written by the first run only */
+
+/* What a task submits, and to which worker; -1: nothing, to anyone. */
+static int then[TASKS];
+static int to[TASKS];
+
+/* The task that waits at the gate with its worker, or -1. */
+static WEFT_ATOMIC(uint32_t) gate;
+static int held;
+
+static void open_gate(void *unused)
+{
+	(void)unused;
+	atomic_store_explicit(&gate, 1, memory_order_relaxed);
+	weft_park_wake(&gate, WEFT_PARK_ALL);
+}
+
+static void submit(int number, int to_worker)
+{
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+
+	options.to_worker = to_worker >= 0;
+	options.worker = to_worker >= 0 ? (unsigned)to_worker : 0;
+	data[number] = 1;
+	results[number] = weft_task_submit_with(&pool, &tasks[number], &options);
+}
+
+static void run(weft_task *task)
+{
+	int number = (int)(task - tasks);
+
+	model_assert(data[number] == 1);
+	if (runs[number]++ == 0)
+		first_run[number] = 1;
+	if (held == number)
+		weft_park_while(&gate, 0, 0, WEFT_FOREVER);
+	model_assert(weft_worker_phase_(&pool) != WEFT_POOL_ENDED_);
+	if (to[number] >= 0)
+		model_assert(weft_worker_current_ == &worker[to[number]]);
+	if (then[number] >= 0)
+		submit(then[number], to[then[number]]);
+}
+
+static int begins(void *context, unsigned index)
+{
+	(void)context;
+	begun[index] = 1;
+	return 0;
+}
+
+/* What was done before the pool was closed is known to its last one. */
+static void ends(void *context, unsigned index)
+{
+	(void)context;
+	model_assert(before_closing == 1);
+	ended[index] = 1;
+}
+
+static void setup(unsigned count)
+{
+	weft_counter *counters[] = {&pool.submitted, &pool.run,    &pool.canceled,
+				    &pool.stolen,    &pool.parked, &pool.woken};
+
+	memset((void *)&pool, 0, sizeof(pool));
+	memset((void *)worker, 0, sizeof(worker));
+	memset((void *)tasks, 0, sizeof(tasks));
+	memset(data, 0, sizeof(data));
+	memset(runs, 0, sizeof(runs));
+	memset(begun, 0, sizeof(begun));
+	memset(ended, 0, sizeof(ended));
+	memset(first_run, 0, sizeof(first_run));
+	before_closing = 0;
+	atomic_store_explicit(&gate, 0, memory_order_relaxed);
+	held = -1;
+	model_run_on(0);
+	nearest = count - 1;
+	pool.worker = workers;
+	pool.workers = pool.workers_max = count;
+	pool.wake.workers = count;
+	pool.idle = WEFT_IDLE_EFFICIENT;
+	pool.spin_ns = 1;
+	pool.unpinned = true;
+	pool.worker_begins = begins;
+	pool.worker_ends = ends;
+	atomic_store_explicit(&pool.starting, count, memory_order_relaxed);
+	atomic_store_explicit(&pool.wanted, count, memory_order_relaxed);
+	atomic_store_explicit(&pool.on_duty, count, memory_order_relaxed);
+	atomic_store_explicit(&pool.alive, count, memory_order_relaxed);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		model_assert(weft_counter_init(counters[i]) == 0);
+	for (unsigned i = 0; i < count; i++) {
+		workers[i] = &worker[i];
+		worker[i].pool = &pool;
+		worker[i].index = i;
+		for (int lane = 0; lane < WEFT_LANES_; lane++)
+			model_assert(weft_deque_init(&worker[i].lane[lane].deque, 2) == 0);
+	}
+	for (int i = 0; i < TASKS; i++) {
+		weft_task_init(&tasks[i], run);
+		results[i] = -EINPROGRESS;
+		then[i] = to[i] = -1;
+	}
+	model_name(&pool.phase, "phase");
+	model_name(&pool.quiet, "quiet");
+	model_name(&pool.on_duty, "on duty");
+	model_name(&pool.alive, "alive");
+	model_name(&pool.wake.searching, "searching");
+	model_name(&pool.wake.idle[0], "idle");
+	model_name_array(&worker[0].private_inbox, sizeof(worker[0]), count, "private");
+	model_name_array(&worker[0].late_inbox, sizeof(worker[0]), count, "late");
+	model_name_array(&worker[0].parker, sizeof(worker[0]), count, "parker");
+	model_name_array(&worker[0].lane[WEFT_LANE_NORMAL_].inbox, sizeof(worker[0]), count,
+			 "inbox");
+}
+
+static void work(void *argument)
+{
+	model_run_on(0);
+	weft_worker_main_(argument);
+}
+
+static void start_workers(void)
+{
+	for (unsigned i = 0; i < pool.workers; i++)
+		model_thread(work, &worker[i]);
+}
+
+/* As weft_pool_create, when the workers have settled. */
+static void await_start(void)
+{
+	uint32_t starting;
+
+	while ((starting = atomic_load_explicit(&pool.starting, memory_order_acquire)) != 0)
+		weft_park_while(&pool.starting, starting, 0, WEFT_FOREVER);
+	for (unsigned i = 0; i < pool.workers; i++)
+		model_assert(begun[i] == 1);
+}
+
+static void shut_down(weft_shutdown how)
+{
+	before_closing = 1;
+	model_assert(weft_pool_shutdown(&pool, how, WEFT_FOREVER) == 0);
+	for (unsigned i = 0; i < pool.workers; i++)
+		model_assert(ended[i] == 1);
+}
+
+/* All has ended: what was accepted has run, or may have been canceled. */
+static void check_end(bool drained)
+{
+	weft_counter *counters[] = {&pool.submitted, &pool.run,    &pool.canceled,
+				    &pool.stolen,    &pool.parked, &pool.woken};
+
+	for (int i = 0; i < TASKS; i++) {
+		int ran = runs[i]; /* known since the end of the pool */
+		int error = weft_task_wait(&tasks[i], WEFT_NOW);
+
+		if (results[i] != 0) {
+			model_assert(results[i] == -EPIPE || results[i] == -EINPROGRESS);
+			model_assert(error == -EINVAL && ran == 0);
+		} else {
+			model_assert(error == 0 || (error == -ECANCELED && !drained));
+			model_assert(ran == (error == 0));
+		}
+	}
+	for (unsigned i = 0; i < pool.workers; i++)
+		for (int lane = 0; lane < WEFT_LANES_; lane++)
+			weft_deque_fini(&worker[i].lane[lane].deque);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		weft_counter_fini(counters[i]);
+}
+
+static void submit_from_outside(void *number)
+{
+	model_run_on(0);
+	submit((int)(intptr_t)number, to[(intptr_t)number]);
+}
+
+/* The same task again, as soon as it may be: what it did is known by then. */
+static void submit_again(void *unused)
+{
+	int error;
+
+	(void)unused;
+	model_run_on(0);
+	while ((error = weft_task_submit(&pool, &tasks[0])) == -EBUSY)
+		;
+	model_assert(error == 0 && first_run[0] == 1);
+}
+
+static WEFT_ATOMIC(uint32_t) done;
+
+static void submit_again_and_say_so(void *unused)
+{
+	submit_again(unused);
+	atomic_store_explicit(&done, 1, memory_order_relaxed);
+}
+
+static void twice(const void *unused)
+{
+	(void)unused;
+	setup(1);
+	atomic_store_explicit(&done, 0, memory_order_relaxed);
+	start_workers();
+	submit(0, -1);
+	model_thread(submit_again_and_say_so, NULL);
+	while (atomic_load_explicit(&done, memory_order_relaxed) == 0)
+		;
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	model_assert(runs[0] == 2);
+	runs[0] = 1; /* as of its last submission */
+	check_end(true);
+}
+
+/* A thread that submits while another shuts down. */
+static void one_worker(const void *how)
+{
+	setup(1);
+	start_workers();
+	await_start();
+	model_thread(submit_from_outside, (void *)0);
+	shut_down(*(const weft_shutdown *)how);
+	model_join();
+	check_end(*(const weft_shutdown *)how == WEFT_SHUTDOWN_DRAIN);
+}
+
+static void one_worker_private(const void *how)
+{
+	setup(1);
+	to[0] = 0;
+	start_workers();
+	model_thread(submit_from_outside, (void *)0);
+	shut_down(*(const weft_shutdown *)how);
+	model_join();
+	check_end(*(const weft_shutdown *)how == WEFT_SHUTDOWN_DRAIN);
+}
+
+static void two_workers(const void *how)
+{
+	setup(2);
+	start_workers();
+	model_thread(submit_from_outside, (void *)0);
+	shut_down(*(const weft_shutdown *)how);
+	model_join();
+	check_end(*(const weft_shutdown *)how == WEFT_SHUTDOWN_DRAIN);
+}
+
+/* A task submits to the other worker, which may be quiet by then; that one's, when it has waited
+ * for a while in which the first may find nothing, to the first. */
+static void tasks_come_late(const void *unused)
+{
+	(void)unused;
+	setup(2);
+	to[0] = to[2] = 0;
+	to[1] = 1;
+	then[0] = 1;
+	then[1] = 2;
+	held = 1;
+	submit(0, 0);
+	start_workers();
+	model_thread(open_gate, NULL);
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	model_assert(runs[0] == 1 && runs[1] == 1 && runs[2] == 1);
+	check_end(true);
+}
+
+/* The second worker is told to leave, and perhaps to come back, before it is given two tasks, of
+ * which one is for it alone: that is refused when it has left. */
+static void worker_leaves(const void *comes_back)
+{
+	setup(2);
+	start_workers();
+	model_assert(weft_pool_resize(&pool, 1) == 0);
+	if (comes_back != NULL)
+		model_assert(weft_pool_resize(&pool, 2) == 0);
+	submit(0, 1);
+	submit(1, -1);
+	model_assert(results[1] == 0);
+	for (int i = 0; i < 2; i++)
+		while (results[i] == 0 && !weft_task_is_done(&tasks[i]))
+			;
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	check_end(true);
+}
+
+static const weft_shutdown drain = WEFT_SHUTDOWN_DRAIN, abort_ = WEFT_SHUTDOWN_ABORT;
+
+static const struct model_scenario scenarios[] = {
+	{
+		.name = "worker: submission against drain",
+		.run = one_worker,
+		.argument = &drain,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: submission against abort",
+		.run = one_worker,
+		.argument = &abort_,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: a task is submitted again",
+		.run = twice,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "worker: for one worker against drain",
+		.run = one_worker_private,
+		.argument = &drain,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: two workers, submission against drain",
+		.run = two_workers,
+		.argument = &drain,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "worker: tasks come late",
+		.run = tasks_come_late,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "worker: one leaves",
+		.run = worker_leaves,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "worker: one leaves and comes back",
+		.run = worker_leaves,
+		.argument = &drain,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+};
+
+int main(int count, char **arguments)
+{
+	return model_main(count, arguments, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
