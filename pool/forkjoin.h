@@ -3,7 +3,7 @@
 #define WEFT_POOL_FORKJOIN_H
 
 /*
- * Fork-join: recursion on all workers of a pool at nearly the price of a call. A function that is
+ * Fork-join: recursion on all workers of a pool at nearly the price of a cin-> A function that is
  * to be forked takes where it stands as its first argument, and is announced by a macro:
  *
  *     WEFT_FORKABLE_1(long, fib, int)
@@ -19,7 +19,8 @@
  *     error = fib_run(pool, &result, 40);
  *
  * WEFT_FORKABLE_<n>(result, name, types of n arguments), n from 0 to 6, or WEFT_FORKABLE_VOID_<n>(
- * name, types...) for a function without a result, declares it as static and defines
+ * name, types...) for a function without a result, declares it as static inline (gcc then makes the
+ * calls of small functions in fewer, larger steps, for which it must not be noinline) and defines
  *
  *     name_fork(&at, arguments)            the call may be made by another worker, from now on
  *     result name_join(&at)                its result: of the last fork that is not joined yet
@@ -141,23 +142,26 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 /* What stands in parentheses, without them. */
 #define WEFT_FORK_LIST_(...) __VA_ARGS__
 
-/* One argument goes into the slot, or comes out of it. */
+/* One argument goes into the slot. */
 #define WEFT_FORK_PUT_(a) memcpy(&in->a, &a, sizeof(a));
-#define WEFT_FORK_GET_(a) memcpy(&all.a, &in->a, sizeof(all.a));
 
 /*
- * The typed wrappers. `members` are those of the struct of arguments; `put` and `get` move them one
- * by one, for what is stored in small pieces and loaded as a whole, or the other way round, makes
- * the core wait. The lists in parentheses begin with a comma, for something stands before them:
- * parameters (, A a), their values (, a), the same from a struct (, all.a).
+ * The typed wrappers. `members` are those of the struct of arguments; they go into the slot, and
+ * are passed on from there, one by one: what is stored in small pieces and loaded as a whole, or
+ * the other way round, makes the core wait. The lists in parentheses begin with a comma, for
+ * something stands before them: parameters (, A a), their values (, a), the same from the slot
+ * (, in->a).
+ *
+ * The function is inline, so that gcc puts small ones into themselves a few levels deep: fewer
+ * calls, and most leaves without one.
  */
-#define WEFT_FORKABLE_(result, name, members, put, get, parameters, values, members_values)        \
-	typedef struct name##_arguments_ {                                                         \
+#define WEFT_FORKABLE_(result, name, members, put, parameters, values, members_values)             \
+	typedef struct __attribute__((may_alias)) name##_arguments_ {                              \
 		members                                                                            \
 	} name##_arguments_;                                                                       \
 	static_assert(sizeof(name##_arguments_) <= WEFT_FORK_DATA_BYTES, "too many arguments");    \
 	static_assert(__alignof__(name##_arguments_) <= 16, "too large an alignment");             \
-	static result name(weft_fork at WEFT_FORK_LIST_ parameters);                               \
+	static inline result name(weft_fork at WEFT_FORK_LIST_ parameters);                        \
 	static void name##_call_(weft_fork at, weft_fork_slot *slot);                              \
 	WEFT_INLINE void name##_set_(weft_fork_slot *slot WEFT_FORK_LIST_ parameters)              \
 	{                                                                                          \
@@ -168,10 +172,8 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 	WEFT_INLINE result name##_call_here_(weft_fork at, const weft_fork_slot *slot)             \
 	{                                                                                          \
 		const name##_arguments_ *in = (const name##_arguments_ *)slot->data;               \
-		name##_arguments_ all;                                                             \
 		(void)in;                                                                          \
-		(void)all;                                                                         \
-		get return name(at WEFT_FORK_LIST_ members_values);                                \
+		return name(at WEFT_FORK_LIST_ members_values);                                    \
 	}                                                                                          \
 	WEFT_LATE_INLINE_ void name##_fork_at_(weft_fork_slot *slot WEFT_FORK_LIST_ parameters)    \
 	{                                                                                          \
@@ -183,8 +185,8 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 		name##_fork_at_((*at)++ WEFT_FORK_LIST_ values);                                   \
 	}
 
-#define WEFT_FORKABLE_RESULT_(result, name, members, put, get, parameters, values, members_values) \
-	WEFT_FORKABLE_(result, name, members, put, get, parameters, values, members_values)        \
+#define WEFT_FORKABLE_RESULT_(result, name, members, put, parameters, values, members_values)      \
+	WEFT_FORKABLE_(result, name, members, put, parameters, values, members_values)             \
 	static_assert(sizeof(result) <= WEFT_FORK_DATA_BYTES, "too large a result");               \
 	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
 	{                                                                                          \
@@ -215,8 +217,8 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 	}                                                                                          \
 	static_assert(sizeof(result) > 0, "a type that is complete")
 
-#define WEFT_FORKABLE_NOTHING_(name, members, put, get, parameters, values, members_values)        \
-	WEFT_FORKABLE_(void, name, members, put, get, parameters, values, members_values)          \
+#define WEFT_FORKABLE_NOTHING_(name, members, put, parameters, values, members_values)             \
+	WEFT_FORKABLE_(void, name, members, put, parameters, values, members_values)               \
 	static void name##_call_(weft_fork at, weft_fork_slot *slot)                               \
 	{                                                                                          \
 		name##_call_here_(at, slot);                                                       \
@@ -239,81 +241,64 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 	}                                                                                          \
 	static_assert(sizeof(name##_arguments_) > 0, "a type that is complete")
 
-#define WEFT_FORKABLE_0(result, name)                                                              \
-	WEFT_FORKABLE_RESULT_(result, name, char none;, , , (), (), ())
+#define WEFT_FORKABLE_0(result, name) WEFT_FORKABLE_RESULT_(result, name, char none;, , (), (), ())
 #define WEFT_FORKABLE_1(result, name, A)                                                           \
-	WEFT_FORKABLE_RESULT_(result, name, A a;                                                   \
-			      , WEFT_FORK_PUT_(a), WEFT_FORK_GET_(a), (, A a), (, a), (, all.a))
+	WEFT_FORKABLE_RESULT_(result, name, A a;, WEFT_FORK_PUT_(a), (, A a), (, a), (, in->a))
 #define WEFT_FORKABLE_2(result, name, A, B)                                                        \
 	WEFT_FORKABLE_RESULT_(result, name, A a; B b;, WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b),        \
-						     WEFT_FORK_GET_(a) WEFT_FORK_GET_(b),          \
-						     (, A a, B b), (, a, b), (, all.a, all.b))
+						     (, A a, B b), (, a, b), (, in->a, in->b))
 #define WEFT_FORKABLE_3(result, name, A, B, C)                                                     \
 	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c;                                         \
 			      , WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c),             \
-			      WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c),               \
-			      (, A a, B b, C c), (, a, b, c), (, all.a, all.b, all.c))
+			      (, A a, B b, C c), (, a, b, c), (, in->a, in->b, in->c))
 #define WEFT_FORKABLE_4(result, name, A, B, C, D)                                                  \
 	WEFT_FORKABLE_RESULT_(                                                                     \
 		result, name, A a; B b; C c; D d;                                                  \
 		, WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c) WEFT_FORK_PUT_(d),         \
-		WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c) WEFT_FORK_GET_(d),           \
-		(, A a, B b, C c, D d), (, a, b, c, d), (, all.a, all.b, all.c, all.d))
+		(, A a, B b, C c, D d), (, a, b, c, d), (, in->a, in->b, in->c, in->d))
 #define WEFT_FORKABLE_5(result, name, A, B, C, D, E)                                               \
 	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c; D d; E e;                               \
 			      ,                                                                    \
 			      WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c)                \
 				      WEFT_FORK_PUT_(d) WEFT_FORK_PUT_(e),                         \
-			      WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c)                \
-				      WEFT_FORK_GET_(d) WEFT_FORK_GET_(e),                         \
 			      (, A a, B b, C c, D d, E e), (, a, b, c, d, e),                      \
-			      (, all.a, all.b, all.c, all.d, all.e))
+			      (, in->a, in->b, in->c, in->d, in->e))
 #define WEFT_FORKABLE_6(result, name, A, B, C, D, E, F)                                            \
 	WEFT_FORKABLE_RESULT_(result, name, A a; B b; C c; D d; E e; F f;                          \
 			      ,                                                                    \
 			      WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c)                \
 				      WEFT_FORK_PUT_(d) WEFT_FORK_PUT_(e) WEFT_FORK_PUT_(f),       \
-			      WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c)                \
-				      WEFT_FORK_GET_(d) WEFT_FORK_GET_(e) WEFT_FORK_GET_(f),       \
 			      (, A a, B b, C c, D d, E e, F f), (, a, b, c, d, e, f),              \
-			      (, all.a, all.b, all.c, all.d, all.e, all.f))
+			      (, in->a, in->b, in->c, in->d, in->e, in->f))
 
-#define WEFT_FORKABLE_VOID_0(name) WEFT_FORKABLE_NOTHING_(name, char none;, , , (), (), ())
+#define WEFT_FORKABLE_VOID_0(name) WEFT_FORKABLE_NOTHING_(name, char none;, , (), (), ())
 #define WEFT_FORKABLE_VOID_1(name, A)                                                              \
-	WEFT_FORKABLE_NOTHING_(name, A a;                                                          \
-			       , WEFT_FORK_PUT_(a), WEFT_FORK_GET_(a), (, A a), (, a), (, all.a))
+	WEFT_FORKABLE_NOTHING_(name, A a;, WEFT_FORK_PUT_(a), (, A a), (, a), (, in->a))
 #define WEFT_FORKABLE_VOID_2(name, A, B)                                                           \
-	WEFT_FORKABLE_NOTHING_(name, A a; B b;, WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b),               \
-					      WEFT_FORK_GET_(a) WEFT_FORK_GET_(b), (, A a, B b),   \
-					      (, a, b), (, all.a, all.b))
+	WEFT_FORKABLE_NOTHING_(name, A a; B b;, WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b), (, A a, B b), \
+					      (, a, b), (, in->a, in->b))
 #define WEFT_FORKABLE_VOID_3(name, A, B, C)                                                        \
 	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c;                                                \
 			       , WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c),            \
-			       WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c),              \
-			       (, A a, B b, C c), (, a, b, c), (, all.a, all.b, all.c))
+			       (, A a, B b, C c), (, a, b, c), (, in->a, in->b, in->c))
 #define WEFT_FORKABLE_VOID_4(name, A, B, C, D)                                                     \
 	WEFT_FORKABLE_NOTHING_(                                                                    \
 		name, A a; B b; C c; D d;                                                          \
 		, WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c) WEFT_FORK_PUT_(d),         \
-		WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c) WEFT_FORK_GET_(d),           \
-		(, A a, B b, C c, D d), (, a, b, c, d), (, all.a, all.b, all.c, all.d))
+		(, A a, B b, C c, D d), (, a, b, c, d), (, in->a, in->b, in->c, in->d))
 #define WEFT_FORKABLE_VOID_5(name, A, B, C, D, E)                                                  \
 	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c; D d; E e;                                      \
 			       ,                                                                   \
 			       WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c)               \
 				       WEFT_FORK_PUT_(d) WEFT_FORK_PUT_(e),                        \
-			       WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c)               \
-				       WEFT_FORK_GET_(d) WEFT_FORK_GET_(e),                        \
 			       (, A a, B b, C c, D d, E e), (, a, b, c, d, e),                     \
-			       (, all.a, all.b, all.c, all.d, all.e))
+			       (, in->a, in->b, in->c, in->d, in->e))
 #define WEFT_FORKABLE_VOID_6(name, A, B, C, D, E, F)                                               \
 	WEFT_FORKABLE_NOTHING_(name, A a; B b; C c; D d; E e; F f;                                 \
 			       ,                                                                   \
 			       WEFT_FORK_PUT_(a) WEFT_FORK_PUT_(b) WEFT_FORK_PUT_(c)               \
 				       WEFT_FORK_PUT_(d) WEFT_FORK_PUT_(e) WEFT_FORK_PUT_(f),      \
-			       WEFT_FORK_GET_(a) WEFT_FORK_GET_(b) WEFT_FORK_GET_(c)               \
-				       WEFT_FORK_GET_(d) WEFT_FORK_GET_(e) WEFT_FORK_GET_(f),      \
 			       (, A a, B b, C c, D d, E e, F f), (, a, b, c, d, e, f),             \
-			       (, all.a, all.b, all.c, all.d, all.e, all.f))
+			       (, in->a, in->b, in->c, in->d, in->e, in->f))
 
 #endif

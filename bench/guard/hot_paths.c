@@ -223,15 +223,19 @@ static uint64_t unit(weft_fork at, uint64_t number)
 	return number;
 }
 
-PATH path_fork_join(weft_fork at);
-WEFT_FORKABLE_VOID_0(path_fork_join);
-
 PATH path_fork_join(weft_fork at)
 {
 	for (uint64_t i = 0; i < TIMES; i++) {
 		unit_fork(&at, i);
 		found += unit_join(&at);
 	}
+}
+
+WEFT_FORKABLE_VOID_0(units);
+
+static void units(weft_fork at)
+{
+	path_fork_join(at);
 }
 
 /* With one worker, so that nobody steals. */
@@ -242,7 +246,7 @@ static void fork_and_join(void)
 
 	options.workers = 1;
 	must(weft_pool_create(&pool, &options));
-	must(path_fork_join_run(pool));
+	must(units_run(pool));
 	must(weft_pool_destroy(pool));
 }
 
