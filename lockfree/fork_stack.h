@@ -22,7 +22,7 @@
  *     weft_fork_stack_take_back, _renew    the owner    wait-free  no      no
  *     weft_fork_stack_steal                any          lock-free  no      no
  *     weft_fork_stack_ask, _has_public     any          wait-free  no      no
- *     weft_fork_slot_finish                the thief    wait-free  no      no
+ *     weft_fork_slot_finish, _give_back    the thief    wait-free  no      no
  *     weft_fork_slot_thief, _await         the owner    wait-free  no      no
  *
  * Memory: the caller's, 64 bytes a slot.
@@ -39,7 +39,8 @@ typedef struct weft_fork_slot *weft_fork;
 
 typedef struct weft_fork_slot {
 	void (*run)(weft_fork at, struct weft_fork_slot *slot);
-	/* Of a public slot: 0, or who has stolen it, then WEFT_FORK_DONE_; and a flag below. */
+	/* Of a public slot: 0, or where it is made that was stolen, then one of WEFT_FORK_DONE_ and
+	 * WEFT_FORK_GIVEN_BACK_; and a flag below. */
 	WEFT_ATOMIC(uintptr_t) state_;
 	uint64_t data[WEFT_FORK_DATA_BYTES / 8] __attribute__((aligned(16)));
 } weft_fork_slot;
@@ -48,10 +49,12 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
 
 /* state_: the call has been made, its result is in the slot. */
 #define WEFT_FORK_DONE_ ((uintptr_t)1)
-/* state_: the owner sleeps until it is. */
+/* state_: the owner sleeps until the thief is done with it. */
 #define WEFT_FORK_AWAITED_ ((uintptr_t)2)
+/* state_: the thief has not made it, and will not. */
+#define WEFT_FORK_GIVEN_BACK_ (WEFT_FORK_DONE_ | 4)
 /* state_: not below this when it names somebody. */
-#define WEFT_FORK_THIEF_ ((uintptr_t)4)
+#define WEFT_FORK_THIEF_ ((uintptr_t)8)
 /* limit_: somebody is hungry. Above every slot. */
 #define WEFT_FORK_HUNGRY_ ((weft_fork_slot *)~(uintptr_t)63)
 
@@ -122,10 +125,10 @@ WEFT_API bool weft_fork_stack_take_back(weft_fork_stack *stack, weft_fork_slot *
 WEFT_API void weft_fork_stack_renew(weft_fork_stack *stack, weft_fork_slot *slot);
 
 /*
- * Takes the oldest public slot for the thief, whose number is neither 0 nor has one of its two
+ * Takes the oldest public slot for the thief, whose number is neither 0 nor has one of its three
  * lowest bits set.
  * Threads: any. Progress: lock-free (an exchange is lost only to another thief or to the owner).
- * Returns the slot, to be called and finished, or NULL when none is public.
+ * Returns the slot, to be called and finished, or given back, or NULL when none is public.
  */
 WEFT_API weft_fork_slot *weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t thief);
 
@@ -159,16 +162,23 @@ WEFT_INLINE bool weft_fork_stack_has_public(const weft_fork_stack *stack)
 	return (uint32_t)range < range >> 32;
 }
 
-/* The thief of a stolen slot: 0 while it is not known yet, or WEFT_FORK_DONE_ when the call has
- * been made and its result can be read. Threads: the owner. Progress: wait-free. */
+/* The thief of a stolen slot: 0 while it is not known yet; or, in the end, WEFT_FORK_DONE_ when the
+ * call has been made and its result can be read, or WEFT_FORK_GIVEN_BACK_ when it is the owner's to
+ * make. Threads: the owner. Progress: wait-free. */
 WEFT_INLINE uintptr_t weft_fork_slot_thief(const weft_fork_slot *slot)
 {
 	/* W1 acquire, pairs with D1: the result. */
 	return atomic_load_explicit(&slot->state_, memory_order_acquire) & ~WEFT_FORK_AWAITED_;
 }
 
-/* Asks to be told when the stolen call has been made. Threads: the owner. Progress: wait-free.
- * Returns false when it has: see weft_fork_slot_thief for the result. */
+/* Whether the thief is done with the stolen slot. Threads: the owner. Progress: wait-free. */
+WEFT_INLINE bool weft_fork_slot_is_over(const weft_fork_slot *slot)
+{
+	return (weft_fork_slot_thief(slot) & WEFT_FORK_DONE_) != 0;
+}
+
+/* Asks to be told when the thief is done with the stolen call. Threads: the owner. Progress:
+ * wait-free. Returns false when it is: see weft_fork_slot_thief for the result. */
 WEFT_INLINE bool weft_fork_slot_await(weft_fork_slot *slot)
 {
 	/* relaxed: W1 reads the result. */
@@ -182,6 +192,16 @@ WEFT_INLINE bool weft_fork_slot_finish(weft_fork_slot *slot)
 {
 	/* D1 release, pairs with W1: the result. */
 	return (atomic_exchange_explicit(&slot->state_, WEFT_FORK_DONE_, memory_order_release) &
+		WEFT_FORK_AWAITED_) != 0;
+}
+
+/* The stolen call has not been made, nor been looked at: its owner makes it, in its join. Threads:
+ * the thief. Progress: wait-free. Returns whether its owner wants to be told. */
+WEFT_INLINE bool weft_fork_slot_give_back(weft_fork_slot *slot)
+{
+	/* relaxed: all that is in the slot is the owner's own. */
+	return (atomic_exchange_explicit(&slot->state_, WEFT_FORK_GIVEN_BACK_,
+					 memory_order_relaxed) &
 		WEFT_FORK_AWAITED_) != 0;
 }
 

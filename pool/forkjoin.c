@@ -14,6 +14,19 @@
  * so does one that begins while a task is suspended inside a run. Thieves see one level of a
  * worker, the last to be entered or gone on with. Levels are kept until the pool is destroyed: a
  * thief may look at one at any time.
+ *
+ * What a join does that waits for a stolen call. On its own stack it makes calls that descend from
+ * that call, and no others (leapfrogging; Wagner and Calder, PPoPP 1993): so no stack is deeper
+ * than the recursion is on one worker, whoever steals what. For all other work it is suspended, and
+ * its worker goes on on another stack, nearest victims first. It begins nothing there while one of
+ * its suspended joins may go on, and each of those waits for another call that is being made.
+ *
+ * How it knows what descends: the stolen slot names the level on which its thief makes the call. At
+ * a level there is public nothing but what the call made there has forked, directly or not: when a
+ * call begins there, or the join below it waits, all that was forked before has been stolen, for
+ * that is older. After the call the thief may begin another at the same level. Who steals one of
+ * the other's calls synchronizes with its publication, and so finds the awaited call done: then it
+ * gives back what it has stolen.
  */
 
 enum {
@@ -22,6 +35,9 @@ enum {
 	WAKE_NOBODY_NS = 10000,
 	/* Calls that a thief takes one after the other before it looks for other tasks. */
 	CALLS_AT_ONCE = 64,
+	/* A join that waits gives way to other work when it has waited for so long: a multiple of
+	 * what it costs to suspend it and to go on (Karlin et al., SODA 1990). */
+	GIVE_WAY_NS = 1000,
 };
 
 struct weft_fork_level_ {
@@ -197,15 +213,15 @@ int weft_forkjoin_run_(weft_pool *pool, weft_fork_slot *slot)
 	return error == 0 ? root.error : error;
 }
 
-/* The oldest public call there; else asks for one. */
-static weft_fork_slot *steal_from(weft_fork_level_ *level, weft_worker_ *self)
+/* The oldest public call there, to be made at the level `at`; else asks for one. */
+static weft_fork_slot *steal_from(weft_fork_level_ *level, weft_fork_level_ *at)
 {
-	weft_fork_slot *slot = weft_fork_stack_steal(&level->stack, (uintptr_t)self);
+	weft_fork_slot *slot = weft_fork_stack_steal(&level->stack, (uintptr_t)at);
 
 	if (slot == NULL)
 		weft_fork_stack_ask(&level->stack);
 	else
-		weft_counter_increment(&self->pool->stolen);
+		weft_counter_increment(&at->worker->pool->stolen);
 	return slot;
 }
 
@@ -215,7 +231,7 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 
 	if (level == NULL || next_level(self) == NULL)
 		return NULL;
-	self->fork_stolen = steal_from(level, self);
+	self->fork_stolen = steal_from(level, self->fork_free);
 	if (self->fork_stolen == NULL)
 		return NULL;
 	self->fork_victim = victim;
@@ -223,11 +239,12 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 	return &self->fork_task;
 }
 
-static void finish(weft_fork_slot *slot)
+/* The thief is done with it. */
+static void finish(weft_fork_slot *slot, bool made)
 {
 	weft_fork_level_ *level = (weft_fork_level_ *)weft_fork_stack_of_(slot);
 
-	if (weft_fork_slot_finish(slot))
+	if (made ? weft_fork_slot_finish(slot) : weft_fork_slot_give_back(slot))
 		weft_parker_unpark(&level->joined);
 }
 
@@ -235,12 +252,12 @@ static void finish(weft_fork_slot *slot)
  * the way through the worker's loop is longer than they are. */
 static void make_stolen(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim)
 {
-	weft_fork at = self->fibers.running->fork_level->stack.base_;
+	weft_fork_level_ *level = self->fibers.running->fork_level;
 
 	for (int calls = 0; slot != NULL; calls++) {
-		slot->run(at, slot);
-		finish(slot);
-		slot = calls < CALLS_AT_ONCE ? steal_from(shown_level(victim), self) : NULL;
+		slot->run(level->stack.base_, slot);
+		finish(slot, true);
+		slot = calls < CALLS_AT_ONCE ? steal_from(shown_level(victim), level) : NULL;
 	}
 }
 
@@ -306,36 +323,42 @@ void weft_forkjoin_forked_(weft_fork_slot *slot)
 	slot->run(slot + 1, slot);
 }
 
-/* Makes a call that the thief has forked. The oldest of them, so that it is worth it. */
-static bool leapfrog(weft_fork_level_ *level, weft_worker_ *thief, weft_fork_slot *waited)
+/* Makes a call that was forked by the one that is waited for, which is made at the level `other`.
+ * The oldest of them, so that it is worth it. */
+static bool leapfrog(weft_fork_level_ *level, weft_fork_level_ *other, weft_fork_slot *waited)
 {
-	weft_fork_level_ *other = shown_level(thief);
-	weft_fork_slot *slot = other == NULL ? NULL : steal_from(other, level->worker);
+	weft_fork_slot *slot = steal_from(other, level);
 
 	if (slot == NULL)
 		return false;
+	if (weft_fork_slot_is_over(waited)) {
+		finish(slot, false); /* it may be another's */
+		return true;
+	}
 	/* Above the slot that is waited for. */
 	slot->run(waited + 1, slot);
-	finish(slot);
+	finish(slot, true);
 	return true;
 }
 
-/* Waits until the stolen call in the slot has been made. */
+/* Waits until the thief is done with the call in the slot. */
 static void wait_for_thief(weft_fork_level_ *level, weft_fork_slot *waited)
 {
 	weft_worker_ *self = level->worker;
 	uint64_t spin_ns = weft_worker_look_ns_(self->pool);
-	weft_deadline spin_end = weft_after(spin_ns);
+	weft_deadline begin = weft_now(), now = begin;
 	uintptr_t thief;
 
-	while ((thief = weft_fork_slot_thief(waited)) != WEFT_FORK_DONE_) {
-		if (thief != 0 && leapfrog(level, (weft_worker_ *)thief, waited)) {
-			spin_end = weft_after(spin_ns);
-		} else if (weft_now() < spin_end) {
+	while (((thief = weft_fork_slot_thief(waited)) & WEFT_FORK_DONE_) == 0) {
+		if (thief != 0 && leapfrog(level, (weft_fork_level_ *)thief, waited)) {
+			begin = now = weft_now();
+		} else if (now - begin < GIVE_WAY_NS ||
+			   (now - begin < spin_ns && !weft_worker_sees_work_(self))) {
 			weft_cpu_relax();
 			weft_reclaim_quiescent();
+			now = weft_now();
 		} else if (weft_fork_slot_await(waited)) {
-			while (weft_fork_slot_thief(waited) != WEFT_FORK_DONE_)
+			while (!weft_fork_slot_is_over(waited))
 				weft_parker_park(&level->joined, 0, WEFT_FOREVER);
 			return;
 		}
@@ -352,9 +375,9 @@ bool weft_forkjoin_join_(weft_fork_slot *slot)
 		share(level, slot);
 	if (weft_fork_stack_take_back(&level->stack, slot))
 		return true;
-	if (weft_fork_slot_thief(slot) != WEFT_FORK_DONE_)
+	if (!weft_fork_slot_is_over(slot))
 		wait_for_thief(level, slot);
-	return false;
+	return weft_fork_slot_thief(slot) == WEFT_FORK_GIVEN_BACK_;
 }
 
 void weft_forkjoin_not_joined_(weft_fork at, const char *name)

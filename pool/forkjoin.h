@@ -32,18 +32,21 @@
  * that it has not joined, unless somebody was about to steal them. `at` is passed on by value, and
  * only downwards.
  *
- * When not to use it: for calls that wait for something other than their own forks (a worker that
- * waits in one is lost to the others), and when each call is to have a future: see executor.h.
+ * When not to use it: for calls that wait for something other than their own forks (meanwhile their
+ * worker goes on, but nobody comes to steal what they have forked), and when each call is to have a
+ * future: see executor.h.
  *
  * A fork writes a slot of 64 bytes and compares two words; the join of a call that nobody has
  * stolen compares one and calls the function directly. There is no allocation, no fence and no
- * atomic read-modify-write, unless a worker is hungry. A join of a stolen call makes calls that its
- * thief has forked meanwhile (leapfrogging), then spins for as long as the pool says, then sleeps.
+ * atomic read-modify-write, unless a worker is hungry. A join of a stolen call makes calls that
+ * this has forked meanwhile (leapfrogging). Where there are none it is suspended: after a
+ * microsecond if there is anything else that its worker could do, and else when that has spun for
+ * as long as the pool says. No stack holds more calls than the recursion is deep.
  *
  *     operation                     threads                       progress  sleeps     allocates
  *     name_run                      any                           blocking  yes (*)    first time
  *     name_fork                     the function that stands there  wait-free (**)  no  no
- *     name_join                     the function that stands there  blocking  if stolen  no
+ *     name_join                     the function that stands there  blocking  if stolen  a stack
  *
  *     (*) On a worker of the pool it makes the call itself, and does not sleep.
  *     (**) but for the kernel, when a sleeping worker is woken: once for each, and not in the first

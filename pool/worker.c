@@ -57,6 +57,13 @@ static bool work_is_visible(const weft_pool *pool)
 	return false;
 }
 
+bool weft_worker_sees_work_(const weft_worker_ *self)
+{
+	return weft_fibers_any_(&self->fibers) || self->fibers.yielded.first != NULL ||
+	       self->private_first != NULL || weft_inbox_has_tasks_(&self->private_inbox) ||
+	       work_is_visible(self->pool);
+}
+
 void weft_worker_notify_(weft_pool *pool, unsigned near)
 {
 	int chosen = weft_wake_choose_(&pool->wake, near);

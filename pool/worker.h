@@ -229,6 +229,9 @@ void weft_worker_wake_(weft_worker_ *worker);
  * already. */
 void weft_worker_notify_(weft_pool *pool, unsigned near);
 
+/* Whether there is something that this worker could do. A guess. */
+bool weft_worker_sees_work_(const weft_worker_ *self);
+
 /* Whether some worker that is awake looks for work. A guess. */
 bool weft_worker_somebody_searches_(const weft_pool *pool);
 

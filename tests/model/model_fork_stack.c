@@ -133,7 +133,7 @@ static void own(void *unused)
 
 static void rob(void *argument)
 {
-	uintptr_t thief = 4 * (uintptr_t)argument;
+	uintptr_t thief = WEFT_FORK_THIEF_ * (uintptr_t)argument;
 
 	for (int i = 0; i < test.shape->steals; i++) {
 		weft_fork_slot *slot = weft_fork_stack_steal(&test.stack, thief);
@@ -178,7 +178,7 @@ static WEFT_ATOMIC(int) told;
 
 static void rob_and_tell(void *unused)
 {
-	weft_fork_slot *slot = weft_fork_stack_steal(&test.stack, 4);
+	weft_fork_slot *slot = weft_fork_stack_steal(&test.stack, WEFT_FORK_THIEF_);
 
 	(void)unused;
 	if (slot == NULL)
@@ -211,6 +211,108 @@ static void awaited(const void *argument)
 	model_name(&told, "told");
 	model_thread(own_and_await, NULL);
 	model_thread(rob_and_tell, NULL);
+	model_join();
+}
+
+/*
+ * Leapfrogging. A thief makes the stolen call, which forks another on the thief's own stack, and
+ * then forks one that has nothing to do with it. The owner, while it waits, makes what it can steal
+ * of the first, and gives the other back.
+ */
+
+enum {
+	DESCENDS = 1, /* in data[1] */
+	FOREIGN = 2,
+	LEAPS = 2,
+};
+
+static struct {
+	weft_fork_stack stack;
+	weft_fork_slot slots[1];
+} other;
+
+static void fork_at(weft_fork_stack *stack, weft_fork_slot *slot, uint64_t kind)
+{
+	slot->data[0] = kind;
+	slot->data[1] = kind;
+	if (!weft_fork_stack_calls(stack, slot))
+		return;
+	weft_fork_stack_renew(stack, slot);
+	if (weft_fork_stack_calls(stack, stack->end_))
+		weft_fork_stack_share(stack, slot + 1);
+}
+
+static void join_at(weft_fork_stack *stack, weft_fork_slot *slot, uint64_t kind)
+{
+	bool own = !weft_fork_stack_calls(stack, slot) || weft_fork_stack_take_back(stack, slot);
+
+	if (!own) {
+		while (!weft_fork_slot_is_over(slot))
+			;
+		own = weft_fork_slot_thief(slot) == WEFT_FORK_GIVEN_BACK_;
+	}
+	if (own)
+		make_call(slot);
+	model_assert(slot->data[0] == kind + MADE);
+}
+
+static void leap_while_it_waits(void *unused)
+{
+	weft_fork_slot *waited = test.slots, *slot;
+	uintptr_t thief;
+
+	(void)unused;
+	fork_at(&test.stack, waited, DESCENDS);
+	if (weft_fork_stack_take_back(&test.stack, waited))
+		return;
+	for (int leap = 0; leap < LEAPS; leap++) {
+		thief = weft_fork_slot_thief(waited);
+		if (thief == 0)
+			continue;
+		if ((thief & WEFT_FORK_DONE_) != 0)
+			break;
+		slot = weft_fork_stack_steal((weft_fork_stack *)thief, WEFT_FORK_THIEF_);
+		if (slot == NULL)
+			continue;
+		if (weft_fork_slot_is_over(waited)) {
+			weft_fork_slot_give_back(slot);
+			continue;
+		}
+		model_assert(slot->data[1] == DESCENDS);
+		make_call(slot);
+		weft_fork_slot_finish(slot);
+	}
+	while (!weft_fork_slot_is_over(waited))
+		;
+	model_assert(waited->data[0] == DESCENDS + MADE);
+}
+
+static void rob_and_fork(void *unused)
+{
+	weft_fork_slot *slot = weft_fork_stack_steal(&test.stack, (uintptr_t)&other.stack);
+
+	(void)unused;
+	if (slot == NULL)
+		return;
+	fork_at(&other.stack, other.slots, DESCENDS);
+	join_at(&other.stack, other.slots, DESCENDS);
+	make_call(slot);
+	weft_fork_slot_finish(slot);
+	weft_fork_stack_ask(&other.stack);
+	fork_at(&other.stack, other.slots, FOREIGN);
+	join_at(&other.stack, other.slots, FOREIGN);
+}
+
+static void leapfrog(const void *argument)
+{
+	setup(argument);
+	memset((void *)&other, 0, sizeof(other));
+	weft_fork_stack_init(&other.stack, other.slots, 1);
+	weft_fork_stack_ask(&other.stack);
+	model_name(&other.stack.range_, "other range");
+	model_name(&other.slots[0].state_, "other state");
+	model_thread(leap_while_it_waits, NULL);
+	model_thread(rob_and_fork, NULL);
 	model_join();
 }
 
@@ -277,6 +379,12 @@ static const struct model_scenario scenarios[] = {
 		.run = awaited,
 		.argument = SHAPE("", .stealable = SLOTS, .asked = true),
 		.preemptions = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "fork_stack: who waits makes only what descends from what it waits for",
+		.run = leapfrog,
+		.argument = SHAPE("", .stealable = SLOTS, .asked = true),
+		.preemptions = 4,
 	},
 };
 

@@ -260,8 +260,15 @@ static void more_forks_than_can_be_stolen(void **state)
  * is hungry. The thief stands at a gate meanwhile. */
 static gate stolen;
 
+enum meeting {
+	OPENS,   /* the owner opens the gate before its join */
+	LEAVES,  /* somebody else does */
+	FOLLOWS, /* the same, and the join comes when another run has something to offer */
+	SUBMITS, /* a task does that the owner has submitted, and that only its worker can run */
+};
+
 WEFT_FORKABLE_1(int, stand, weft_worker_ *);
-WEFT_FORKABLE_1(int, meet, bool);
+WEFT_FORKABLE_2(int, meet, int, weft_task *);
 
 static int stand(weft_fork at, weft_worker_ *owner)
 {
@@ -290,19 +297,33 @@ static void *open_when_suspended(void *pool)
 	}
 }
 
-static int meet(weft_fork at, bool sleeps)
+static _Atomic(weft_fork_stack *) stack_of_join;
+static atomic_bool something_is_offered;
+
+static void open_gate(weft_task *task)
+{
+	(void)task;
+	gate_open(&stolen);
+}
+
+static int meet(weft_fork at, int meeting, weft_task *task)
 {
 	weft_deadline deadline = guard();
 	int others;
 
+	atomic_store(&stack_of_join, weft_fork_stack_of_(at));
 	stand_fork(&at, weft_worker_current_);
 	while (atomic_load(&stolen.arrived) == 0) {
 		must(weft_now() < deadline);
 		none_fork(&at);
 		must(none_join(&at) == 7);
 	}
-	if (!sleeps)
+	if (meeting == OPENS)
 		gate_open(&stolen);
+	while (meeting == FOLLOWS && !atomic_load(&something_is_offered))
+		must(weft_now() < deadline);
+	if (meeting == SUBMITS)
+		must(weft_task_submit(weft_worker_current_->pool, task) == 0);
 	others = stand_join(&at);
 	return others;
 }
@@ -316,7 +337,7 @@ static void call_is_stolen(void **state)
 	memset((void *)&stolen, 0, sizeof(stolen));
 	/* The second worker sleeps, and is woken by a fork. */
 	pool_await_rest(pool);
-	assert_int_equal(meet_run(pool, &others, false), 0);
+	assert_int_equal(meet_run(pool, &others, OPENS, NULL), 0);
 	assert_int_equal(others, 1);
 	assert_true(statistics_of(pool).woken >= 2);
 	assert_true(statistics_of(pool).stolen >= 1);
@@ -332,9 +353,81 @@ static void join_is_suspended_until_the_thief_is_done(void **state)
 	(void)state;
 	memset((void *)&stolen, 0, sizeof(stolen));
 	assert_int_equal(pthread_create(&opener, NULL, open_when_suspended, pool), 0);
-	assert_int_equal(meet_run(pool, &others, true), 0);
+	assert_int_equal(meet_run(pool, &others, LEAVES, NULL), 0);
 	assert_int_equal(pthread_join(opener, NULL), 0);
 	assert_int_equal(others, 1);
+	weft_pool_destroy(pool);
+}
+
+/* Workers that spin for ever: if the join did, too, the task would never be run. */
+static void waiting_join_gives_way(void **state)
+{
+	weft_pool *pool = pool_of(2, WEFT_FOREVER);
+	weft_task task;
+	int others = 0;
+
+	(void)state;
+	memset((void *)&stolen, 0, sizeof(stolen));
+	weft_task_init(&task, open_gate);
+	assert_int_equal(meet_run(pool, &others, SUBMITS, &task), 0);
+	assert_int_equal(others, 1);
+	assert_int_equal(weft_task_wait(&task, guard()), 0);
+	weft_pool_destroy(pool);
+}
+
+/* A join waits for a thief that stands at the gate, while another run has a call to steal: whoever
+ * makes it, it is not made on the stack of the join. */
+static _Atomic(weft_fork_stack *) stack_of_offered;
+
+WEFT_FORKABLE_1(int, offered, weft_worker_ *);
+WEFT_FORKABLE_0(int, offer);
+
+static int offered(weft_fork at, weft_worker_ *owner)
+{
+	atomic_store(&stack_of_offered, weft_fork_stack_of_(at));
+	return weft_worker_current_ != owner;
+}
+
+static int offer(weft_fork at)
+{
+	weft_deadline deadline = guard();
+
+	offered_fork(&at, weft_worker_current_);
+	atomic_store(&something_is_offered, true);
+	while (atomic_load(&stack_of_offered) == NULL) {
+		must(weft_now() < deadline);
+		none_fork(&at);
+		must(none_join(&at) == 7);
+	}
+	gate_open(&stolen);
+	return offered_join(&at);
+}
+
+static void *meet_and_wait(void *pool)
+{
+	int others = 0;
+
+	must(meet_run(pool, &others, FOLLOWS, NULL) == 0);
+	must(others == 1);
+	return NULL;
+}
+
+static void waiting_join_steals_on_another_stack(void **state)
+{
+	weft_pool *pool = pool_of(3, WEFT_FOREVER);
+	weft_deadline deadline = guard();
+	pthread_t other;
+	int others = 0;
+
+	(void)state;
+	memset((void *)&stolen, 0, sizeof(stolen));
+	assert_int_equal(pthread_create(&other, NULL, meet_and_wait, pool), 0);
+	while (atomic_load(&stolen.arrived) == 0)
+		assert_true(weft_now() < deadline);
+	assert_int_equal(offer_run(pool, &others), 0);
+	assert_int_equal(others, 1);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_ptr_not_equal(atomic_load(&stack_of_offered), atomic_load(&stack_of_join));
 	weft_pool_destroy(pool);
 }
 
@@ -560,6 +653,8 @@ int main(void)
 		cmocka_unit_test(more_forks_than_can_be_stolen),
 		cmocka_unit_test(call_is_stolen),
 		cmocka_unit_test(join_is_suspended_until_the_thief_is_done),
+		cmocka_unit_test(waiting_join_gives_way),
+		cmocka_unit_test(waiting_join_steals_on_another_stack),
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
 		cmocka_unit_test(out_of_memory),
