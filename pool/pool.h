@@ -241,7 +241,8 @@ WEFT_API int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadlin
  *
  * Threads: one, after all others have stopped using the pool; not a worker of it.
  * Progress: blocking, without a bound: shut down with a deadline first where that matters.
- * Returns 0; -EDEADLK on a worker of the pool, and then nothing has changed.
+ * Returns 0; -EDEADLK on a worker of the pool, its hooks included and also while it is being
+ * destroyed, and then nothing has changed.
  */
 WEFT_API int weft_pool_destroy(weft_pool *pool);
 

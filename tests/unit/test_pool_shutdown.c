@@ -370,6 +370,54 @@ static void workers_cannot_end_their_pool(void **state)
 	assert_int_equal(atomic_load(&runs), 2);
 }
 
+/* A pool that is being destroyed is destroyed once more: by a task and by the hook of each worker.
+ */
+typedef struct destroyer {
+	weft_task task;
+	weft_pool *pool;
+	WEFT_ATOMIC(int) refused;
+} destroyer;
+
+static void destroy_again(destroyer *self)
+{
+	must(weft_pool_destroy(self->pool) == -EDEADLK);
+	atomic_fetch_add(&self->refused, 1);
+}
+
+static void destroyer_run(weft_task *task)
+{
+	destroyer *self = (destroyer *)task;
+	weft_deadline deadline = guard();
+
+	while (weft_worker_phase_(self->pool) == WEFT_POOL_OPEN_)
+		must(weft_now() < deadline);
+	destroy_again(self);
+}
+
+static void destroyer_ends(void *context, unsigned worker)
+{
+	(void)worker;
+	destroy_again(context);
+}
+
+static void destroy_within_destroy_is_refused(void **state)
+{
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	destroyer self;
+
+	(void)state;
+	memset((void *)&self, 0, sizeof(self));
+	weft_task_init(&self.task, destroyer_run);
+	options.workers = 2;
+	options.worker_ends = destroyer_ends;
+	options.hook_context = &self;
+	assert_int_equal(weft_pool_create(&self.pool, &options), 0);
+	assert_int_equal(weft_task_submit(self.pool, &self.task), 0);
+	assert_int_equal(weft_pool_destroy(self.pool), 0);
+	assert_true(weft_task_is_done(&self.task));
+	assert_int_equal(atomic_load(&self.refused), 3);
+}
+
 /* Turns a drain into an abort where the round is odd. */
 static void abort_cancels_what_has_not_begun(void **state)
 {
@@ -613,6 +661,7 @@ int main(void)
 		cmocka_unit_test(aborting_pool_stays_closed_inside),
 		cmocka_unit_test(submission_after_the_end_is_refused),
 		cmocka_unit_test(submission_just_before_the_end_is_kept),
+		cmocka_unit_test(destroy_within_destroy_is_refused),
 		cmocka_unit_test(several_threads_may_shut_down),
 	};
 
