@@ -108,6 +108,24 @@ void multiply(weft_fork at, const double *a, const double *b, double *product, i
 	}
 }
 
+WEFT_FORKABLE_VOID_4(strassen, square, square, double *, int);
+
+void strassen(weft_fork at, square a, square b, double *product, int rows)
+{
+	if (rows <= strassen_leaf) {
+		strassen_multiply_leaf(a, b, product, rows);
+		return;
+	}
+
+	strassen_step step(a, b, rows);
+
+	for (size_t i = 0; i < 7; i++)
+		strassen_fork(&at, step.left[i], step.right[i], step.product[i], step.rows());
+	for (int i = 0; i < 7; i++)
+		strassen_join(&at);
+	step.finish(product);
+}
+
 WEFT_FORKABLE_VOID_5(merge, const uint32_t *, size_t, const uint32_t *, size_t, uint32_t *);
 
 void merge(weft_fork at, const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count,
@@ -206,6 +224,12 @@ class weft_forks
 	void multiply(matrices &all)
 	{
 		multiply_run(pool_, all.a.data(), all.b.data(), all.product.data(), matrix_rows);
+	}
+
+	void strassen(matrices &all)
+	{
+		strassen_run(pool_, {all.a.data(), matrix_rows}, {all.b.data(), matrix_rows},
+			     all.product.data(), matrix_rows);
 	}
 
 	void sort(uint32_t *numbers, uint32_t *space)

@@ -246,6 +246,121 @@ void group_multiply(const double *a, const double *b, double *product, int rows)
 	}
 }
 
+/* Squares of so many rows are multiplied by the definition by strassen, too. */
+constexpr int strassen_leaf = 64;
+
+/* A square of numbers, and how many of them are from one of its rows to the next. */
+struct square {
+	const double *numbers;
+	long stride;
+
+	const double *row(int i) const
+	{
+		return numbers + i * stride;
+	}
+};
+
+inline square quarter(square whole, int rows, int down, int right)
+{
+	return {whole.row(down * rows / 2) + right * rows / 2, whole.stride};
+}
+
+/* Of one step of Strassen's multiplication: its seven products, which may be made at once, of
+ * quarters and sums of them; and what they come to. A product has no gaps between its rows. */
+class strassen_step
+{
+      public:
+	strassen_step(square a, square b, int rows)
+	    : half_(rows / 2), count_(static_cast<size_t>(half_) * static_cast<size_t>(half_)),
+	      space_(new double[17 * count_])
+	{
+		square a11 = quarter(a, rows, 0, 0), a12 = quarter(a, rows, 0, 1),
+		       a21 = quarter(a, rows, 1, 0), a22 = quarter(a, rows, 1, 1),
+		       b11 = quarter(b, rows, 0, 0), b12 = quarter(b, rows, 0, 1),
+		       b21 = quarter(b, rows, 1, 0), b22 = quarter(b, rows, 1, 1);
+
+		left = {sum(a11, a22),     sum(a21, a22),    a11, a22, sum(a11, a12),
+			sum(a21, a11, -1), sum(a12, a22, -1)};
+		right = {sum(b11, b22), b11,           sum(b12, b22, -1), sum(b21, b11, -1),
+			 b22,           sum(b11, b12), sum(b21, b22)};
+		for (double *&each : product)
+			each = next_space();
+	}
+
+	int rows() const
+	{
+		return half_;
+	}
+
+	void finish(double *whole) const
+	{
+		long stride = 2L * half_;
+
+		for (size_t i = 0; i < count_; i++) {
+			auto row = static_cast<long>(i) / half_,
+			     column = static_cast<long>(i) % half_;
+			double *to = whole + row * stride + column;
+
+			to[0] = product[0][i] + product[3][i] - product[4][i] + product[6][i];
+			to[half_] = product[2][i] + product[4][i];
+			to[half_ * stride] = product[1][i] + product[3][i];
+			to[half_ * stride + half_] =
+				product[0][i] - product[1][i] + product[2][i] + product[5][i];
+		}
+	}
+
+	std::array<square, 7> left, right;
+	std::array<double *, 7> product;
+
+      private:
+	double *next_space()
+	{
+		return space_.get() + count_ * used_++;
+	}
+
+	square sum(square a, square b, int sign = 1)
+	{
+		double *to = next_space();
+
+		for (int i = 0; i < half_; i++)
+			for (int j = 0; j < half_; j++)
+				to[i * half_ + j] = a.row(i)[j] + sign * b.row(i)[j];
+		return {to, half_};
+	}
+
+	int half_;
+	size_t count_, used_ = 0;
+	std::unique_ptr<double[]> space_;
+};
+
+inline void strassen_multiply_leaf(square a, square b, double *product, int rows)
+{
+	std::fill(product, product + rows * rows, 0);
+	for (int i = 0; i < rows; i++)
+		for (int k = 0; k < rows; k++)
+			for (int j = 0; j < rows; j++)
+				product[i * rows + j] += a.row(i)[k] * b.row(k)[j];
+}
+
+template <class Group> void group_strassen(square a, square b, double *product, int rows)
+{
+	if (rows <= strassen_leaf) {
+		strassen_multiply_leaf(a, b, product, rows);
+		return;
+	}
+
+	strassen_step step(a, b, rows);
+	Group group;
+
+	for (size_t i = 0; i < 7; i++)
+		group.run([&step, i] {
+			group_strassen<Group>(step.left[i], step.right[i], step.product[i],
+					      step.rows());
+		});
+	group.wait();
+	step.finish(product);
+}
+
 /* A merge sort whose merges are split, too: that of Cilk. */
 constexpr size_t sort_count = 1 << 17;
 constexpr size_t sort_leaf = 2048;

@@ -5,7 +5,7 @@
 /*
  * What is measured of fork-join, as one template for all. A way to fork is a class of
  *     forks(unsigned workers), long fib(), skynet(), queens(), uts(),
- *     void multiply(matrices &), sort(numbers, space), knapsack(things)
+ *     void multiply(matrices &), strassen(matrices &), sort(numbers, space), knapsack(things)
  * and group_forks makes one of what has groups of calls (see fork_programs.h).
  */
 
@@ -50,6 +50,16 @@ template <class Arena> class group_forks
 	{
 		arena_.call([&all] {
 			group_multiply<group>(all.a.data(), all.b.data(), all.product.data(),
+					      matrix_rows);
+			return 0L;
+		});
+	}
+
+	void strassen(matrices &all)
+	{
+		arena_.call([&all] {
+			group_strassen<group>({all.a.data(), matrix_rows},
+					      {all.b.data(), matrix_rows}, all.product.data(),
 					      matrix_rows);
 			return 0L;
 		});
@@ -105,6 +115,12 @@ template <class Forks> class fork_programs
 	bool multiply()
 	{
 		forks_.multiply(matrices_);
+		return products_++ > 0 || matrices_.is_product();
+	}
+
+	bool strassen()
+	{
+		forks_.strassen(matrices_);
 		return products_++ > 0 || matrices_.is_product();
 	}
 
@@ -165,7 +181,8 @@ template <class Forks> void add_forks(const std::string &name, role role)
 	      program{"skynet", &programs::skynet, skynet_calls},
 	      program{"queens", &programs::queens, queens_calls},
 	      program{"uts", &programs::uts, uts_calls}, program{"matmul", &programs::multiply, 1},
-	      program{"sort", &programs::sort, 1}, program{"knapsack", &programs::knapsack, 1}}) {
+	      program{"strassen", &programs::strassen, 1}, program{"sort", &programs::sort, 1},
+	      program{"knapsack", &programs::knapsack, 1}}) {
 		for (unsigned workers : {1u, placement::instance().places()})
 			add("forkjoin",
 			    std::string(each.name) + (workers == 1 ? "_1_worker" : "_all_cores"),
