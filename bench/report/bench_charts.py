@@ -90,6 +90,8 @@ def bars(structure, groups):
         if variants[-1].median > LINEAR_SPAN * variants[0].median:
             axis.set_xscale('log')
             title += ' (logarithmic)'
+        else:
+            axis.locator_params(axis='x', nbins=6)
         axis.set_title(title, loc='left', fontsize=9)
         axis.invert_yaxis()
         axis.grid(axis='x')
@@ -119,6 +121,11 @@ def series_of(groups):
             if len({threads for threads, _ in points}) >= 3]
 
 
+def rate_of(variant, group, threads, places):
+    """Millions a second of all threads together. A time is that of a thread's CPU."""
+    return 1e3 / variant.median * (1 if group.unit == 'rate' else min(threads, places))
+
+
 def scaling(structure, points, places):
     """The rate over the number of threads, and what ideal scaling would give up to the number of
     cores and hold from there."""
@@ -133,7 +140,7 @@ def scaling(structure, points, places):
         for threads, group in points:
             variant = next((one for one in group.variants if one.name == name), None)
             if variant:
-                line[threads] = 1e3 / variant.median
+                line[threads] = rate_of(variant, group, threads, places)
                 role = variant.role
         axis.plot(line.keys(), line.values(), ROLE_LINES[role], color=ROLE_COLOURS[role],
                   marker=MARKERS[number % len(MARKERS)], markersize=5, label=readable(name),
