@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of a run as Markdown, for a document: `weft bench --from FILE --markdown`."""
-from bench_results import facts_of, text_of
+import statistics
+
+from bench_results import ROLES, facts_of, text_of
 
 NOT_AHEAD = 1.0
 
@@ -40,29 +42,31 @@ def structure_table(structure, groups):
 
 
 def load_table(groups):
-    """Latency under load: a row for each structure, load and variant."""
-    rows = []
+    """Latency under load: a row for each variant, its p50 and p99.9 at each load."""
+    percents = list(dict.fromkeys(group.scenario.split('_')[1] for group in groups))
+    rows = {}
     for group in groups:
         for variant in group.variants:
-            columns = list(zip(*variant.loads))
-            middle = [sorted(column)[len(column) // 2] for column in columns]
-            rows.append([f'`{group.structure}`', group.scenario.split('_')[1] + ' %', variant.name,
-                         f'{middle[0]:.2f}', *(text_of(ns, 'time') for ns in middle[1:])])
-    return '### latency under load\n\n' + table(
-        ['', 'of its best', 'variant', 'arrivals, M/s', 'p50', 'p99', 'p99.9', 'p99.99'], rows)
+            arrivals, p50, _, p999, _ = map(statistics.median, zip(*variant.loads))
+            cells = rows.setdefault((group.structure, ROLES.index(variant.role), variant.name), {})
+            percent = group.scenario.split('_')[1]
+            cells[percent] = f'{text_of(p50, "time")} / {text_of(p999, "time")}'
+            cells['best'] = text_of(1e3 / (arrivals * 100 / float(percent)), 'rate')
+    return '### latency under load: p50 / p99.9\n\n' + table(
+        ['', 'variant', 'at most', *(f'at {percent} % of it' for percent in percents)],
+        [[f'`{structure}`', name, cells['best'], *(cells.get(one, '-') for one in percents)]
+         for (structure, _, name), cells in sorted(rows.items())])
 
 
 def behind(groups):
     """Where somebody else is ahead, the worst first."""
     rows = []
     for group in groups:
-        ours = group.best('weft')
-        for role in ('baseline', 'peer'):
-            other, times = group.best(role), group.ratio(role)
-            if times is not None and times < NOT_AHEAD:
-                rows.append((times, [f'`{group.name}`', figure(ours, group.unit),
-                                     f'{figure(other, group.unit)} ({other.name})',
-                                     f'{times:.2f}']))
+        ours, other, times = group.best('weft'), group.best('baseline', 'peer'), \
+            group.ratio('baseline', 'peer')
+        if times is not None and times < NOT_AHEAD:
+            rows.append((times, [f'`{group.name}`', figure(ours, group.unit),
+                                 f'{figure(other, group.unit)} ({other.name})', f'{times:.2f}']))
     if not rows:
         return '### where weft is not ahead\n\nNowhere in this run.'
     return '### where weft is not ahead\n\n' + table(
