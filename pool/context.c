@@ -29,9 +29,25 @@
 #endif
 #endif
 
-/* Saves the registers on the stack and the stack pointer in *from; the reverse with what is at
- * `to`. */
-void weft_context_swap_(void **from, void *to) __attribute__((visibility("hidden")));
+/*
+ * Both save the registers on the stack and the stack pointer in *from; the reverse with *to. They
+ * differ in how they go on, which the processor must foresee. weft_context_switch is called from
+ * many places, so where it returns to says nothing about where it was called: a return would be a
+ * wrong guess nearly each time, and it jumps. The paired one is called from few places, mostly to
+ * go on at the same one, and a return keeps the processor's own stack of return addresses in step:
+ * else all the returns that follow are wrong guesses (a task that was suspended, and ends, then
+ * takes 200 ns and not 140). No jump may stand between the caller and the last one, for the
+ * processor tells the callers by it. So the assembly has the public names, but where a sanitizer
+ * must be told.
+ */
+#if defined(ADDRESS_SANITIZER) || defined(THREAD_SANITIZER)
+void weft_context_jump_(weft_context *from, weft_context *to) __attribute__((visibility("hidden")));
+void weft_context_swap_(weft_context *from, weft_context *to) __attribute__((visibility("hidden")));
+#else
+#define weft_context_jump_ weft_context_switch
+#define weft_context_swap_ weft_context_switch_paired_
+#endif
+
 /* Where a new context begins: calls weft_context_begin_ with what prepare() left for it. */
 void weft_context_start_(void) __attribute__((visibility("hidden")));
 void weft_context_begin_(weft_context *context) __attribute__((visibility("hidden"), noreturn));
@@ -41,12 +57,17 @@ void weft_context_begin_(weft_context *context) __attribute__((visibility("hidde
 #include <ucontext.h>
 
 /* The saved context lives on the stack that it saves. */
-void weft_context_swap_(void **from, void *to)
+void weft_context_swap_(weft_context *from, weft_context *to)
 {
 	ucontext_t here;
 
-	*from = &here;
-	swapcontext(&here, (const ucontext_t *)to);
+	from->stack_pointer_ = &here;
+	swapcontext(&here, (const ucontext_t *)to->stack_pointer_);
+}
+
+void weft_context_jump_(weft_context *from, weft_context *to)
+{
+	weft_context_swap_(from, to);
 }
 
 /* makecontext hands over int only. */
@@ -73,77 +94,75 @@ static void prepare(weft_context *context, char *low, size_t bytes)
 
 #elif defined(__x86_64__)
 
-/* On the stack, from the lowest: the two control words, r15 to r12, rbx, rbp, return address. They
- * are loaded only when they differ from what is there, for that takes 80 ns; the flags in mxcsr are
- * nobody's, and do not count. The jump instead of a return spares the processor a wrong guess. */
+/*
+ * On the stack, from the lowest: the two control words, r15 to r12, rbx, rbp, return address. The
+ * words are loaded only when they differ from what is there, for that takes up to 80 ns; the flags
+ * in mxcsr are nobody's, and do not count. The stack pointer moves last: until then a debugger sees
+ * the context that is left.
+ */
+#define SWAP_(name, go_on)                                                                         \
+	".p2align 4\n"                                                                             \
+	".globl " name "\n"                                                                        \
+	".type " name ", @function\n" name ":\n"                                                   \
+	".cfi_startproc\n"                                                                         \
+	"subq $56, %rsp\n"                                                                         \
+	".cfi_adjust_cfa_offset 56\n"                                                              \
+	"stmxcsr (%rsp)\n"                                                                         \
+	"fnstcw 4(%rsp)\n"                                                                         \
+	"movq %rbp, 48(%rsp)\n"                                                                    \
+	"movq %rbx, 40(%rsp)\n"                                                                    \
+	"movq %r12, 32(%rsp)\n"                                                                    \
+	"movq %r13, 24(%rsp)\n"                                                                    \
+	"movq %r14, 16(%rsp)\n"                                                                    \
+	"movq %r15, 8(%rsp)\n"                                                                     \
+	".cfi_rel_offset %rbp, 48\n"                                                               \
+	".cfi_rel_offset %rbx, 40\n"                                                               \
+	".cfi_rel_offset %r12, 32\n"                                                               \
+	".cfi_rel_offset %r13, 24\n"                                                               \
+	".cfi_rel_offset %r14, 16\n"                                                               \
+	".cfi_rel_offset %r15, 8\n"                                                                \
+	"movq (%rsi), %rsi\n"                                                                      \
+	"movq %rsp, (%rdi)\n"                                                                      \
+	"movq 48(%rsi), %rbp\n"                                                                    \
+	"movq 40(%rsi), %rbx\n"                                                                    \
+	"movq 32(%rsi), %r12\n"                                                                    \
+	"movq 24(%rsi), %r13\n"                                                                    \
+	"movq 16(%rsi), %r14\n"                                                                    \
+	"movq 8(%rsi), %r15\n"                                                                     \
+	"movl (%rsp), %eax\n"                                                                      \
+	"movzwl 4(%rsp), %ecx\n"                                                                   \
+	"xorl (%rsi), %eax\n"                                                                      \
+	"testl $0xffc0, %eax\n"                                                                    \
+	"jne 3f\n"                                                                                 \
+	"1: cmpw %cx, 4(%rsi)\n"                                                                   \
+	"jne 4f\n"                                                                                 \
+	"2: leaq 56(%rsi), %rsp\n"                                                                 \
+	".cfi_def_cfa_offset 8\n"                                                                  \
+	".cfi_restore %rbp\n"                                                                      \
+	".cfi_restore %rbx\n"                                                                      \
+	".cfi_restore %r12\n"                                                                      \
+	".cfi_restore %r13\n"                                                                      \
+	".cfi_restore %r14\n"                                                                      \
+	".cfi_restore %r15\n" go_on ".cfi_endproc\n"                                               \
+	"3: ldmxcsr (%rsi)\n"                                                                      \
+	"jmp 1b\n"                                                                                 \
+	"4: fldcw 4(%rsi)\n"                                                                       \
+	"jmp 2b\n"                                                                                 \
+	".size " name ", . - " name "\n"
+
+#define RETURN_ "ret\n"
+#define JUMP_                                                                                      \
+	"popq %rcx\n"                                                                              \
+	".cfi_adjust_cfa_offset -8\n"                                                              \
+	".cfi_register %rip, %rcx\n"                                                               \
+	"jmpq *%rcx\n"
+
+/* clang-format off */
 __asm__(".text\n"
-	".p2align 4\n"
-	".globl weft_context_swap_\n"
-	".hidden weft_context_swap_\n"
-	".type weft_context_swap_, @function\n"
-	"weft_context_swap_:\n"
-	"	.cfi_startproc\n"
-	"	pushq %rbp\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %rbp, 0\n"
-	"	pushq %rbx\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %rbx, 0\n"
-	"	pushq %r12\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %r12, 0\n"
-	"	pushq %r13\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %r13, 0\n"
-	"	pushq %r14\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %r14, 0\n"
-	"	pushq %r15\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	.cfi_rel_offset %r15, 0\n"
-	"	subq $8, %rsp\n"
-	"	.cfi_adjust_cfa_offset 8\n"
-	"	stmxcsr (%rsp)\n"
-	"	fnstcw 4(%rsp)\n"
-	"	movl (%rsp), %eax\n"
-	"	movzwl 4(%rsp), %ecx\n"
-	"	movq %rsp, (%rdi)\n"
-	"	movq %rsi, %rsp\n"
-	"	xorl (%rsp), %eax\n"
-	"	testl $0xffc0, %eax\n"
-	"	jne 3f\n"
-	"1:	cmpw %cx, 4(%rsp)\n"
-	"	jne 4f\n"
-	"2:	addq $8, %rsp\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	popq %r15\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %r15\n"
-	"	popq %r14\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %r14\n"
-	"	popq %r13\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %r13\n"
-	"	popq %r12\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %r12\n"
-	"	popq %rbx\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %rbx\n"
-	"	popq %rbp\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_restore %rbp\n"
-	"	popq %rcx\n"
-	"	.cfi_adjust_cfa_offset -8\n"
-	"	.cfi_register %rip, %rcx\n"
-	"	jmpq *%rcx\n"
-	"	.cfi_endproc\n"
-	"3:	ldmxcsr (%rsp)\n"
-	"	jmp 1b\n"
-	"4:	fldcw 4(%rsp)\n"
-	"	jmp 2b\n"
-	".size weft_context_swap_, . - weft_context_swap_\n"
+	SWAP_(WEFT_STRING_(weft_context_swap_), RETURN_)
+	SWAP_(WEFT_STRING_(weft_context_jump_), JUMP_)
+	/* clang-format on */
+
 	".globl weft_context_start_\n"
 	".hidden weft_context_start_\n"
 	".type weft_context_start_, @function\n"
@@ -180,13 +199,16 @@ static void prepare(weft_context *context, char *low, size_t bytes)
 
 #else
 
-/* On the stack, from the lowest: d8 to d15, x19 to x28, x29, x30, fpcr. */
+#define SWAP_NAME_ WEFT_STRING_(weft_context_swap_)
+#define JUMP_NAME_ WEFT_STRING_(weft_context_jump_)
+
+/* On the stack, from the lowest: d8 to d15, x19 to x28, x29, x30, fpcr. One for both. */
 __asm__(".text\n"
 	".p2align 4\n"
-	".globl weft_context_swap_\n"
-	".hidden weft_context_swap_\n"
-	".type weft_context_swap_, %function\n"
-	"weft_context_swap_:\n"
+	".globl " SWAP_NAME_ "\n"
+	".globl " JUMP_NAME_ "\n"
+	".type " SWAP_NAME_ ", %function\n"
+	".type " JUMP_NAME_ ", %function\n" SWAP_NAME_ ":\n" JUMP_NAME_ ":\n"
 	"	.cfi_startproc\n"
 	"	sub sp, sp, #176\n"
 	"	.cfi_def_cfa_offset 176\n"
@@ -216,7 +238,8 @@ __asm__(".text\n"
 	"	.cfi_offset x30, -24\n"
 	"	mov x10, sp\n"
 	"	str x10, [x0]\n"
-	"	mov sp, x1\n"
+	"	ldr x10, [x1]\n"
+	"	mov sp, x10\n"
 	"	ldr x10, [sp, #160]\n"
 	"	cmp x9, x10\n"
 	"	b.eq 1f\n"
@@ -235,7 +258,8 @@ __asm__(".text\n"
 	"	.cfi_def_cfa_offset 0\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
-	".size weft_context_swap_, . - weft_context_swap_\n"
+	".size " SWAP_NAME_ ", . - " SWAP_NAME_ "\n"
+	".size " JUMP_NAME_ ", . - " JUMP_NAME_ "\n"
 	".globl weft_context_start_\n"
 	".hidden weft_context_start_\n"
 	".type weft_context_start_, %function\n"
@@ -306,12 +330,6 @@ static void arrive(weft_context *context)
 
 #else
 
-static inline void leave(weft_context *from, weft_context *to)
-{
-	(void)from;
-	(void)to;
-}
-
 static inline void arrive(weft_context *context)
 {
 	(void)context;
@@ -342,12 +360,23 @@ void weft_context_init(weft_context *context, void *low, size_t bytes,
 	prepare(context, low, bytes);
 }
 
+#if defined(ADDRESS_SANITIZER) || defined(THREAD_SANITIZER)
+
 void weft_context_switch(weft_context *from, weft_context *to)
 {
 	leave(from, to);
-	weft_context_swap_(&from->stack_pointer_, to->stack_pointer_);
+	weft_context_jump_(from, to);
 	arrive(from);
 }
+
+void weft_context_switch_paired_(weft_context *from, weft_context *to)
+{
+	leave(from, to);
+	weft_context_swap_(from, to);
+	arrive(from);
+}
+
+#endif
 
 void weft_context_fini(weft_context *context)
 {

@@ -64,15 +64,16 @@ static weft_fiber_ *take_from_cache(weft_fibers_ *fibers, weft_fiber_ *fiber)
 	return take(&fibers->cached, fiber);
 }
 
-/* Returns when somebody switches back. */
-static void switch_to(weft_fibers_ *fibers, weft_fiber_ *to)
+/* Returns when somebody switches back. Not inlined: all switches are at one place; see context.c.
+ */
+static __attribute__((noinline)) void switch_to(weft_fibers_ *fibers, weft_fiber_ *to)
 {
 	weft_fiber_ *from = fibers->running;
 
 	to->state = WEFT_FIBER_RUNNING_;
 	fibers->running = to;
 	weft_park_running_ = &to->park;
-	weft_context_switch(&from->context, &to->context);
+	weft_context_switch_paired_(&from->context, &to->context);
 }
 
 /* The whole life of a fiber with a stack of its own. */
