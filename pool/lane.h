@@ -46,6 +46,8 @@ WEFT_INLINE weft_task *weft_task_reverse_(weft_task *first)
  */
 WEFT_INLINE bool weft_inbox_put_(weft_inbox_ *inbox, weft_task *newest, weft_task *oldest)
 {
+	/* It is not only read: one transfer between the CPUs, not two. */
+	weft_cpu_prefetch_to_write_(&inbox->newest);
 	/* relaxed: only its value counts, B1 publishes the tasks. */
 	weft_task *before = atomic_load_explicit(&inbox->newest, memory_order_relaxed);
 

@@ -19,7 +19,7 @@
 
 /* The worker's own. Zeroed, it is at its beginning. */
 typedef struct weft_pace_ {
-	weft_deadline last_take;
+	uint32_t looks;       /* since the last take */
 	uint32_t quick_takes; /* small ones, in succession */
 	uint32_t patience;    /* so many quick takes before the next rest, beyond one */
 	bool has_rested;      /* since the last take */
@@ -28,14 +28,15 @@ typedef struct weft_pace_ {
 enum {
 	/* A take of so many tasks is not small. */
 	WEFT_PACE_BATCH_ = 8,
-	/* Takes further apart than this are not quick. */
-	WEFT_PACE_QUICK_NS_ = 2000,
+	/* Takes further apart than so many looks, about two microseconds, are not quick. */
+	WEFT_PACE_QUICK_LOOKS_ = 8,
 	WEFT_PACE_PATIENCE_MAX_ = 255,
 };
 
 /* Before the worker looks for what others hand over, having nothing of its own. */
 WEFT_INLINE void weft_pace_before_take_(weft_pace_ *pace)
 {
+	pace->looks++;
 	if (WEFT_LIKELY(pace->quick_takes <= pace->patience))
 		return;
 	weft_cpu_yield_line_();
@@ -46,24 +47,16 @@ WEFT_INLINE void weft_pace_before_take_(weft_pace_ *pace)
 /* It has taken so many tasks. */
 WEFT_INLINE void weft_pace_after_take_(weft_pace_ *pace, size_t tasks)
 {
-	weft_deadline now;
+	bool quick = pace->looks <= WEFT_PACE_QUICK_LOOKS_;
 
+	pace->looks = 0;
 	if (pace->has_rested) {
 		pace->has_rested = false;
 		pace->patience = tasks > 1 ? 0 : 2 * pace->patience + 7;
 		if (pace->patience > WEFT_PACE_PATIENCE_MAX_)
 			pace->patience = WEFT_PACE_PATIENCE_MAX_;
 	}
-	if (tasks >= WEFT_PACE_BATCH_) {
-		pace->quick_takes = 0;
-		return;
-	}
-	now = weft_now();
-	if (now - pace->last_take < WEFT_PACE_QUICK_NS_)
-		pace->quick_takes++;
-	else
-		pace->quick_takes = 0;
-	pace->last_take = now;
+	pace->quick_takes = quick && tasks < WEFT_PACE_BATCH_ ? pace->quick_takes + 1 : 0;
 }
 
 #endif

@@ -3,6 +3,12 @@
 
 /* The states of a task, and waiting for its end. */
 
+enum {
+	/* A thread spins for this part of its budget, when no worker was idle and the task has not
+	 * begun. */
+	SPIN_PART_IF_QUEUED = 8,
+};
+
 static uint32_t state_of(const weft_task *task)
 {
 	/* T3 acquire, pairs with T2, T4: what the task did is visible. */
@@ -81,30 +87,44 @@ uint32_t weft_worker_end_held_(weft_task *task)
 	return state;
 }
 
+/* Of a thread: spins until the task has ended, for as long as its pool said, or to the deadline. */
+static void spin_for_end(const weft_task *task, weft_deadline deadline)
+{
+	uint32_t most_ns = task->spin_ns_ & ~WEFT_SPIN_IF_BEGUN_;
+	uint32_t part_ns = task->spin_ns_ != most_ns ? most_ns / SPIN_PART_IF_QUEUED : most_ns;
+	weft_deadline begin = weft_now();
+
+	for (;;) {
+		uint32_t state = state_of(task);
+		bool is_queued = (state & WEFT_TASK_STATE_MASK_) == WEFT_TASK_QUEUED_;
+		weft_deadline end = begin + (is_queued ? part_ns : most_ns);
+
+		if (deadline < end)
+			end = deadline;
+		if (wait_result(state) != -EINPROGRESS || weft_now() >= end)
+			return;
+		weft_park_while(&task->state_, state, most_ns, end);
+	}
+}
+
 int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 {
 	const weft_worker_ *self = weft_worker_current_;
 	bool is_task = weft_park_running_ != NULL;
 	uint32_t waits = is_task ? WEFT_TASK_TASK_WAITS_ : WEFT_TASK_THREAD_WAITS_;
-	weft_deadline spin_end;
 
 	if (weft_worker_ended_(task))
 		return 0;
 	if (self != NULL && self->fibers.running->task == task)
 		return -EDEADLK;
-	spin_end = is_task ? WEFT_NOW : weft_after(task->spin_ns_);
-	if (deadline < spin_end)
-		spin_end = deadline;
+	if (!is_task && deadline != WEFT_NOW)
+		spin_for_end(task, deadline);
 	for (;;) {
 		uint32_t state = state_of(task);
 		uint32_t sleeping = state | waits;
 
 		if (wait_result(state) != -EINPROGRESS)
 			return wait_result(state);
-		if (!is_task && weft_now() < spin_end) {
-			weft_park_while(&task->state_, state, task->spin_ns_, spin_end);
-			continue;
-		}
 		/* relaxed: a bit for T2, which wakes who sleeps on the word. */
 		if (state != sleeping && !atomic_compare_exchange_weak_explicit(
 						 &task->state_, &state, sleeping,

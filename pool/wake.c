@@ -38,11 +38,6 @@ static int find_idle(const weft_wake_ *wake, unsigned near)
 	return -1;
 }
 
-bool weft_wake_somebody_is_idle_(const weft_wake_ *wake)
-{
-	return find_idle(wake, 0) >= 0;
-}
-
 int weft_wake_choose_(weft_wake_ *wake, unsigned near)
 {
 	int chosen;
@@ -51,8 +46,7 @@ int weft_wake_choose_(weft_wake_ *wake, unsigned near)
 		uint32_t nobody = 0;
 
 		/* S4 seq_cst, pairs with S5, S6, S8: in the order of the essay. */
-		if (atomic_load_explicit(&wake->searching, memory_order_seq_cst) != 0 ||
-		    find_idle(wake, near) < 0)
+		if (atomic_load_explicit(&wake->searching, memory_order_seq_cst) != 0)
 			return -1;
 		/* S7 seq_cst, pairs with S5, S6, S8: of several that choose one does. */
 		if (!atomic_compare_exchange_strong_explicit(&wake->searching, &nobody, 1,
@@ -66,7 +60,8 @@ int weft_wake_choose_(weft_wake_ *wake, unsigned near)
 		/* Nobody is idle any more: take the count back.
 		 * S5 seq_cst, pairs with S4, S7: and who relied on it meanwhile is covered by
 		 * the next round. */
-	} while (atomic_fetch_sub_explicit(&wake->searching, 1, memory_order_seq_cst) == 1);
+	} while (atomic_fetch_sub_explicit(&wake->searching, 1, memory_order_seq_cst) == 1 &&
+		 weft_wake_somebody_is_idle_(wake));
 	return -1;
 }
 
@@ -86,7 +81,7 @@ void weft_wake_lie_down_(weft_wake_ *wake, unsigned worker)
 {
 	uint64_t bit = (uint64_t)1 << (worker % 64);
 
-	/* S3 seq_cst, pairs with S1, S2, S10: in the order of the essay; and before S8. */
+	/* S3 seq_cst, pairs with S1, S2, S10, S11: in the order of the essay; and before S8. */
 	atomic_fetch_or_explicit(&wake->idle[worker / 64], bit, memory_order_seq_cst);
 }
 

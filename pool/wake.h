@@ -6,13 +6,16 @@
  * Private: how workers sleep and are woken.
  *
  * `searching` counts the workers that look for work; `idle` has a bit for each that sleeps or is
- * about to. Whoever makes a task visible chooses (weft_wake_choose_): if nobody searches and
- * somebody is idle, it counts one searcher, clears one idle bit and unparks that worker. So a burst
+ * about to. Whoever makes a task visible chooses (weft_wake_choose_): if somebody is idle and
+ * nobody searches, it counts one searcher, clears one idle bit and unparks that worker. So a burst
  * of submissions wakes one worker, not all; the woken one, when it finds work and was the last
  * searcher, wakes the next if there is more (weft_wake_end_search_).
  *
+ * The idle bits come first: as long as all are awake they are on a line that nobody writes, while
+ * the line of the count goes to and fro with each worker that finds something or nothing.
+ *
  * No task is forgotten. Let P be the publication of a task (a seq_cst operation), followed by the
- * looks at searching and idle (seq_cst). A worker that gives up sets its idle bit (seq_cst), then
+ * looks at idle and searching (seq_cst). A worker that gives up sets its idle bit (seq_cst), then
  * stops counting as a searcher (seq_cst), then looks at all queues once more (seq_cst). In the
  * single order of these operations either P comes before that last look, which then finds the task;
  * or the idle bit was set before the choice looks for it. If the choice instead left the matter to
@@ -29,11 +32,11 @@
 
 /* Valid when zeroed but for the number of workers. */
 typedef struct weft_wake_ {
+	/* Bit i: worker i sleeps, or is about to, and nobody has chosen it yet. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) idle[WEFT_WAKE_WORDS_];
+	unsigned workers; /* constant */
 	/* Workers that look for work, including those just woken for it. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) searching;
-	/* Bit i: worker i sleeps, or is about to, and nobody has chosen it yet. */
-	WEFT_ATOMIC(uint64_t) idle[WEFT_WAKE_WORDS_];
-	unsigned workers; /* constant */
 } weft_wake_;
 
 /* Whether some worker that is awake looks for work. A guess. */
@@ -44,7 +47,16 @@ WEFT_INLINE bool weft_wake_somebody_searches_(const weft_wake_ *wake)
 }
 
 /* Whether somebody is idle; for who has published a task, in the order of the essay. */
-bool weft_wake_somebody_is_idle_(const weft_wake_ *wake);
+WEFT_INLINE bool weft_wake_somebody_is_idle_(const weft_wake_ *wake)
+{
+	unsigned words = (wake->workers + 63) / 64;
+
+	for (unsigned word = 0; word < words; word++)
+		/* S11 seq_cst, pairs with S3: in the order of the essay. */
+		if (atomic_load_explicit(&wake->idle[word], memory_order_seq_cst) != 0)
+			return true;
+	return false;
+}
 
 /* For who has made a task visible that is for this worker alone: whether it must be unparked. If
  * not, it is awake and will look, or whoever has chosen it unparks it. */
@@ -54,9 +66,10 @@ bool weft_wake_is_idle_(const weft_wake_ *wake, unsigned worker);
 bool weft_wake_claim_(weft_wake_ *wake, unsigned worker);
 
 /*
- * For who has made a task visible: the worker to be unparked, which counts as a searcher already,
- * or -1. An idle one, unless somebody searches: looked for after `near`, and `near` itself last, as
- * a submitter often waits for its task on the CPU of the worker nearest to it.
+ * For who has made a task visible and has seen that somebody is idle: the worker to be unparked,
+ * which counts as a searcher already, or -1. An idle one, unless somebody searches: looked for
+ * after `near`, and `near` itself last, as a submitter often waits for its task on the CPU of the
+ * worker nearest to it.
  */
 int weft_wake_choose_(weft_wake_ *wake, unsigned near);
 

@@ -34,8 +34,6 @@ enum {
 	TURN_OF_PLACE = 48,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
-	/* A thread that waits spins for this part of the budget only when all workers are busy. */
-	SPIN_PART_WHEN_BUSY = 8,
 };
 
 _Thread_local weft_worker_ *weft_worker_current_;
@@ -64,7 +62,7 @@ bool weft_worker_sees_work_(const weft_worker_ *self)
 	       work_is_visible(self->pool);
 }
 
-void weft_worker_notify_(weft_pool *pool, unsigned near)
+void weft_worker_wake_one_(weft_pool *pool, unsigned near)
 {
 	int chosen = weft_wake_choose_(&pool->wake, near);
 
@@ -114,7 +112,11 @@ static weft_task *take_inbox(weft_worker_ *self, weft_worker_ *owner, unsigned l
 {
 	weft_task *newest = weft_inbox_take_(&owner->lane[lane].inbox);
 
-	return newest != NULL ? keep(self, lane, newest, owner != self) : NULL;
+	if (newest == NULL)
+		return NULL;
+	/* Its state will be written. */
+	weft_cpu_prefetch_to_write_(&newest->state_);
+	return keep(self, lane, newest, owner != self);
 }
 
 /* Takes the oldest of the tasks that are for this worker alone, or NULL. */
@@ -300,8 +302,11 @@ static weft_task *close_inboxes(weft_worker_ *self)
 /* Stops searching. The last one sees to it that those who relied on it lose nothing. */
 static void end_search(weft_worker_ *self)
 {
-	if (weft_wake_end_search_(&self->pool->wake) && work_is_visible(self->pool))
-		weft_worker_notify_(self->pool, self->index);
+	weft_pool *pool = self->pool;
+
+	if (weft_wake_end_search_(&pool->wake) && weft_wake_somebody_is_idle_(&pool->wake) &&
+	    work_is_visible(pool))
+		weft_worker_wake_one_(pool, self->index);
 }
 
 /* Whether a searcher may keep looking around: the only one may, of several not more than half of
@@ -317,6 +322,21 @@ static bool may_spin(const weft_pool *pool)
 	       2 * searching + absent <= weft_wake_awake_(&pool->wake);
 }
 
+/* Lets a moment pass; less when meanwhile something is handed to this very worker. */
+static void pause_between_looks(weft_worker_ *self)
+{
+	weft_inbox_ *inbox = &self->lane[WEFT_LANE_NORMAL_].inbox;
+
+	for (int i = 0; i < PAUSES_PER_LOOK; i++) {
+		weft_cpu_relax();
+		/* What comes is taken at once. While nothing comes the line stays here. */
+		weft_cpu_prefetch_to_write_(inbox);
+		if (weft_inbox_has_tasks_(inbox) || weft_inbox_has_tasks_(&self->private_inbox) ||
+		    weft_woken_list_has_some_(&self->fibers.woken))
+			return;
+	}
+}
+
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
  * not quiet keeps it from ending. */
 static weft_task *look_around(weft_worker_ *self)
@@ -329,8 +349,7 @@ static weft_task *look_around(weft_worker_ *self)
 		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)
 			return task;
 		weft_reclaim_quiescent();
-		for (int i = 0; i < PAUSES_PER_LOOK; i++)
-			weft_cpu_relax();
+		pause_between_looks(self);
 	} while (weft_now() < end && may_spin(self->pool));
 	return NULL;
 }
@@ -497,14 +516,10 @@ bool weft_worker_somebody_searches_(const weft_pool *pool)
 
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 {
-	uint64_t spin_ns = weft_worker_look_ns_(pool);
+	uint64_t look_ns = weft_worker_look_ns_(pool);
+	uint32_t spin_ns = look_ns < WEFT_SPIN_IF_BEGUN_ ? (uint32_t)look_ns : INT32_MAX;
 
-	/* With all workers busy the task begins when another has ended, and the waiting thread may
-	 * be what keeps a worker from its CPU.
-	 */
-	if (!weft_wake_somebody_searches_(&pool->wake) && !weft_wake_somebody_is_idle_(&pool->wake))
-		spin_ns /= SPIN_PART_WHEN_BUSY;
-	return spin_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)spin_ns;
+	return weft_wake_somebody_is_idle_(&pool->wake) ? spin_ns : spin_ns | WEFT_SPIN_IF_BEGUN_;
 }
 
 void weft_worker_wake_all_(weft_pool *pool)

@@ -227,7 +227,13 @@ void weft_worker_wake_(weft_worker_ *worker);
 
 /* There is work that was made visible: wakes an idle worker, `near` last, unless somebody searches
  * already. */
-void weft_worker_notify_(weft_pool *pool, unsigned near);
+void weft_worker_wake_one_(weft_pool *pool, unsigned near);
+
+WEFT_INLINE void weft_worker_notify_(weft_pool *pool, unsigned near)
+{
+	if (WEFT_UNLIKELY(weft_wake_somebody_is_idle_(&pool->wake)))
+		weft_worker_wake_one_(pool, near);
+}
 
 /* Whether there is something that this worker could do. A guess. */
 bool weft_worker_sees_work_(const weft_worker_ *self);
@@ -235,7 +241,11 @@ bool weft_worker_sees_work_(const weft_worker_ *self);
 /* Whether some worker that is awake looks for work. A guess. */
 bool weft_worker_somebody_searches_(const weft_pool *pool);
 
-/* How long a thread spins that waits for a task which is submitted to this pool now. */
+/* How long a thread spins that waits for a task which is submitted to this pool now; with a bit for
+ * the case that no worker is idle. Then the task may begin only when another has ended, and the
+ * waiting thread may be what keeps a worker from its CPU: it spins for a part of that time only,
+ * unless the task has begun by then. */
+#define WEFT_SPIN_IF_BEGUN_ ((uint32_t)1 << 31)
 uint32_t weft_worker_spin_ns_(const weft_pool *pool);
 
 /* Tells all workers that the phase has changed. */

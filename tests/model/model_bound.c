@@ -37,7 +37,7 @@ unsigned weft_plan_worker_near(const weft_plan *plan, unsigned cpu)
 	return 0;
 }
 
-void weft_worker_notify_(weft_pool *of, unsigned near)
+void weft_worker_wake_one_(weft_pool *of, unsigned near)
 {
 	(void)of;
 	(void)near;

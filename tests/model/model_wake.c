@@ -57,8 +57,11 @@ static void setup(int count)
 
 static void unpark_chosen(unsigned near)
 {
-	int chosen = weft_wake_choose_(&wake, near);
+	int chosen;
 
+	if (!weft_wake_somebody_is_idle_(&wake))
+		return;
+	chosen = weft_wake_choose_(&wake, near);
 	if (chosen >= 0)
 		weft_parker_unpark(&parker[chosen]);
 }
@@ -121,7 +124,7 @@ static weft_task *rest(unsigned self)
 		}
 		weft_wake_rise_(&wake, self);
 	}
-	if (weft_wake_end_search_(&wake) && work_is_visible())
+	if (weft_wake_end_search_(&wake) && weft_wake_somebody_is_idle_(&wake) && work_is_visible())
 		unpark_chosen(self);
 	return task;
 }
