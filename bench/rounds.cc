@@ -55,6 +55,9 @@ result measure_undisturbed(const variant &variant)
 void measure(benchmark::State &state, const std::string &name, const variant &variant)
 {
 	tell("begun", name);
+	/* Far more than it takes. One that never comes to its end, as something was lost, ends the
+	 * round. */
+	alarm(60 + current_settings().run_ms / 100);
 	for ([[maybe_unused]] auto iteration : state) {
 		result result;
 		std::string wrong;
@@ -78,6 +81,7 @@ void measure(benchmark::State &state, const std::string &name, const variant &va
 		state.counters["p9999"] = result.p9999_ns;
 		state.counters["arrivals"] = result.arrivals_per_us;
 	}
+	alarm(0);
 }
 
 class teller : public benchmark::BenchmarkReporter
