@@ -155,6 +155,8 @@ template <class Deque> class theft
 
 		if (in.count != out.count || in.sum != out.sum)
 			return {.wrong = "what came out is not what went in"};
+		if (out.wrong != 0)
+			return {.wrong = "a thief got an older element after a newer one"};
 		return {.ns = ns / static_cast<double>(out.count)};
 	}
 
@@ -203,6 +205,7 @@ template <class Deque> class theft
 	void steal(tally &out)
 	{
 		patience patience;
+		uint64_t last = 0;
 		tally mine;
 
 		for (;;) {
@@ -214,8 +217,12 @@ template <class Deque> class theft
 					    : deque_.steal(elements[0]);
 
 			if (error == 0) {
-				for (size_t i = 0; i < stolen; i++)
+				/* The oldest are stolen, and the owner's are ever newer. */
+				for (size_t i = 0; i < stolen; i++) {
 					mine.sum += elements[i];
+					mine.wrong += elements[i] <= last;
+					last = elements[i];
+				}
 				mine.count += stolen;
 				patience.succeeded();
 			} else if (done && error == -ENOENT) {

@@ -16,10 +16,8 @@ namespace bench
 namespace
 {
 
-WEFT_MPMC_LOCKFREE_ANY_DEFINE(words, uint64_t);
+BENCH_DEFINE_SIZES(WEFT_MPMC_LOCKFREE_ANY_DEFINE, any_size);
 
-using any_size = of_words<words, words_init, words_fini, words_try_push, words_try_pop,
-			  words_try_push_batch, words_try_pop_batch>;
 using lockfree = of_pointers<weft_mpmc_lockfree, weft_mpmc_lockfree_init, weft_mpmc_lockfree_fini,
 			     weft_mpmc_lockfree_try_push, weft_mpmc_lockfree_try_pop,
 			     weft_mpmc_lockfree_try_push_batch, weft_mpmc_lockfree_try_pop_batch>;
@@ -34,9 +32,9 @@ using blocking =
 void add_mpmc_lockfree()
 {
 	add_shared_queue<lockfree>("mpmc_lockfree", "weft", role::weft);
-	add_shared_queue<any_size>("mpmc_lockfree", "weft_any", role::weft);
-	add_shared_queue<mutex_ring_normal>("mpmc_lockfree", "mutex_ring", role::baseline);
-	add_shared_queue<mutex_ring_adaptive>("mpmc_lockfree", "mutex_adaptive", role::baseline);
+	add_shared_sizes<any_size>("mpmc_lockfree", "weft_any", role::weft);
+	add_shared_sizes<mutex_ring_normal>("mpmc_lockfree", "mutex_ring", role::baseline);
+	add_shared_sizes<mutex_ring_adaptive>("mpmc_lockfree", "mutex_adaptive", role::baseline);
 	add_shared_queue<blocking>("mpmc_lockfree", "weft_pointer", role::floor);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* mpmc_queue and mpmc_pointer_queue, 8-byte elements, against rings behind a mutex. */
+/* mpmc_queue and mpmc_pointer_queue against rings behind a mutex. */
 
 #include <weft/lockfree/mpmc_pointer_queue.h>
 #include <weft/lockfree/mpmc_queue.h>
@@ -15,10 +15,8 @@ namespace bench
 namespace
 {
 
-WEFT_MPMC_QUEUE_DEFINE(words, uint64_t);
+BENCH_DEFINE_SIZES(WEFT_MPMC_QUEUE_DEFINE, any_size);
 
-using any_size = of_words<words, words_init, words_fini, words_try_push, words_try_pop,
-			  words_try_push_batch, words_try_pop_batch>;
 using pointer = of_pointers<weft_mpmc_pointer_queue, weft_mpmc_pointer_queue_init,
 			    weft_mpmc_pointer_queue_fini, weft_mpmc_pointer_queue_try_push,
 			    weft_mpmc_pointer_queue_try_pop, weft_mpmc_pointer_queue_try_push_batch,
@@ -28,11 +26,11 @@ using pointer = of_pointers<weft_mpmc_pointer_queue, weft_mpmc_pointer_queue_ini
 
 void add_mpmc_queue()
 {
-	add_shared_queue<any_size>("mpmc_queue", "weft", role::weft);
+	add_shared_sizes<any_size>("mpmc_queue", "weft", role::weft);
 	add_shared_queue<pointer>("mpmc_queue", "weft_pointer", role::weft);
-	add_shared_queue<mutex_ring_normal>("mpmc_queue", "mutex_ring", role::baseline);
-	add_shared_queue<mutex_ring_adaptive>("mpmc_queue", "mutex_adaptive", role::baseline);
-	add_shared_queue<condvar_ring>("mpmc_queue", "mutex_condvar", role::baseline);
+	add_shared_sizes<mutex_ring_normal>("mpmc_queue", "mutex_ring", role::baseline);
+	add_shared_sizes<mutex_ring_adaptive>("mpmc_queue", "mutex_adaptive", role::baseline);
+	add_shared_sizes<condvar_ring>("mpmc_queue", "mutex_condvar", role::baseline);
 }
 
 } // namespace bench

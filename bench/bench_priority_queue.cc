@@ -19,6 +19,8 @@ namespace
 template <class Heap> class baseline
 {
       public:
+	static constexpr bool strict = true;
+
 	explicit baseline(size_t capacity) : heap_(capacity) {}
 
 	class user
@@ -44,18 +46,20 @@ template <class Heap> class baseline
 	Heap heap_;
 };
 
-class strict
+class strict_queue
 {
       public:
-	explicit strict(size_t capacity)
+	static constexpr bool strict = true;
+
+	explicit strict_queue(size_t capacity)
 	{
 		if (weft_priority_queue_init(&queue_, capacity, few_priorities) != 0)
 			throw std::bad_alloc();
 	}
 
-	strict(const strict &) = delete;
+	strict_queue(const strict_queue &) = delete;
 
-	~strict()
+	~strict_queue()
 	{
 		weft_priority_queue_fini(&queue_);
 	}
@@ -63,7 +67,7 @@ class strict
 	class user
 	{
 	      public:
-		explicit user(strict &queue) : queue_(&queue.queue_) {}
+		explicit user(strict_queue &queue) : queue_(&queue.queue_) {}
 
 		bool try_push(uint64_t priority, uint64_t element)
 		{
@@ -93,6 +97,8 @@ class strict
 template <unsigned Stickiness> class relaxed
 {
       public:
+	static constexpr bool strict = false;
+
 	explicit relaxed(size_t capacity)
 	{
 		if (weft_multiqueue_init(&queue_, capacity, 16, Stickiness) != 0)
@@ -158,7 +164,7 @@ void add_multiqueue()
 
 void add_priority_queue()
 {
-	add_priority_scenarios<strict, few_priorities>("priority_queue", "weft", role::weft);
+	add_priority_scenarios<strict_queue, few_priorities>("priority_queue", "weft", role::weft);
 	add_baselines<few_priorities>("priority_queue");
 }
 

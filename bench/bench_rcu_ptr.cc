@@ -107,7 +107,7 @@ class by_weft
       private:
 	static void destroy(weft_reclaim_head *head)
 	{
-		free(head);
+		free_piece(head);
 	}
 };
 
@@ -118,7 +118,7 @@ template <class Lock> class under_lock
 	void retire(retired_piece *piece)
 	{
 		lock_.exclude();
-		free(piece);
+		free_piece(piece);
 		lock_.admit();
 	}
 

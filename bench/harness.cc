@@ -242,6 +242,7 @@ tally total(const std::vector<tally> &tallies, size_t first, size_t last)
 	for (size_t i = first; i < last; i++) {
 		sum.count += tallies[i].count;
 		sum.sum += tallies[i].sum;
+		sum.wrong += tallies[i].wrong;
 		sum.ns += tallies[i].ns;
 	}
 	return sum;

@@ -216,6 +216,7 @@ class samples
 struct WEFT_LINE_ALIGNED tally {
 	uint64_t count = 0;
 	uint64_t sum = 0;
+	uint64_t wrong = 0; /* of the count: those that were not as they should be */
 	double ns = 0;
 };
 

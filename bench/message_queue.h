@@ -16,6 +16,8 @@
 
 #include <weft/lockfree/base.h>
 
+#include "queue_elements.h"
+
 namespace bench
 {
 
@@ -90,8 +92,6 @@ template <class Links> class message_queue
 	};
 
       private:
-	static constexpr size_t producers_max = 16;
-
 	WEFT_LINE_ALIGNED typename Links::queue queue_;
 	const size_t mask_;
 	const std::unique_ptr<message[]> messages_;

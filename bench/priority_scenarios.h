@@ -7,8 +7,9 @@
  *     queue(size_t capacity)
  *     class user(queue &)   a thread's way to it
  *     bool user::try_push(uint64_t priority, uint64_t element), bool user::try_pop(uint64_t &)
- * Priorities are random, below `priorities`. Each measurement checks that what came out is what
- * went in; the order is checked by the tests.
+ *     constexpr bool strict  whether the first one comes first, and not only nearly
+ * Priorities are random, below `priorities`; an element bears its own. Each measurement checks that
+ * what came out is what went in; and of what one thread takes out in the end, the order.
  */
 
 #include "harness.h"
@@ -29,24 +30,33 @@ template <class Queue, uint64_t Priorities> class priority_scenarios
 	{
 		Queue queue(priority_capacity);
 		typename Queue::user user(queue);
-		uint64_t random = 1, in = 0, out = 0, element = 0;
+		uint64_t random = 1, in = 0, out = 0, pushed = 0;
+		auto push = [&] {
+			uint64_t priority = next_priority(random);
+			uint64_t element = element_of(priority, ++pushed);
+
+			if (user.try_push(priority, element))
+				in += element;
+		};
 
 		for (size_t i = 0; i < priority_filling; i++)
-			if (user.try_push(next_priority(random), ++element))
-				in += element;
+			push();
 
 		double ns = time_alone(1024, [&] {
 			for (int i = 0; i < 1024; i++) {
 				uint64_t popped = 0;
 
-				if (user.try_push(next_priority(random), ++element))
-					in += element;
+				push();
 				if (user.try_pop(popped))
 					out += popped;
 			}
 		});
-		if (in != out + rest(queue).sum)
+		tally left = rest(queue);
+
+		if (in != out + left.sum)
 			return {.wrong = "what came out is not what went in"};
+		if (left.wrong != 0)
+			return {.wrong = "a later one came out before an earlier one"};
 		return {.ns = ns};
 	}
 
@@ -71,12 +81,22 @@ template <class Queue, uint64_t Priorities> class priority_scenarios
 
 		if (in.count != out.count + left.count || in.sum != out.sum + left.sum)
 			return {.wrong = "what came out is not what went in"};
+		if (left.wrong != 0)
+			return {.wrong = "a later one came out before an earlier one"};
 		if (out.count == 0)
 			return {.wrong = "nothing came out"};
 		return {.ns = ns / static_cast<double>(out.count)};
 	}
 
       private:
+	/* The priority, whose it is, and which: below 2^48 for the queues of weft. */
+	static constexpr unsigned priority_shift = 42;
+
+	static uint64_t element_of(uint64_t priority, uint64_t number)
+	{
+		return (Queue::strict ? priority : 0) << priority_shift | number;
+	}
+
 	static uint64_t next_priority(uint64_t &random)
 	{
 		random ^= random << 13;
@@ -88,12 +108,15 @@ template <class Queue, uint64_t Priorities> class priority_scenarios
 	static tally produce(Queue &queue, unsigned thread, const stop_flag &stop)
 	{
 		typename Queue::user user(queue);
-		uint64_t element = static_cast<uint64_t>(thread + 1) << 40, random = element;
+		uint64_t number = static_cast<uint64_t>(thread + 1) << 36, random = number;
 		patience patience;
 		tally mine;
 
 		do {
-			if (user.try_push(next_priority(random), ++element)) {
+			uint64_t priority = next_priority(random);
+			uint64_t element = element_of(priority, ++number);
+
+			if (user.try_push(priority, element)) {
 				mine.count++;
 				mine.sum += element;
 				patience.succeeded();
@@ -133,12 +156,14 @@ template <class Queue, uint64_t Priorities> class priority_scenarios
 	static tally rest(Queue &queue)
 	{
 		typename Queue::user user(queue);
-		uint64_t element;
+		uint64_t element, last = 0;
 		tally left;
 
 		while (user.try_pop(element)) {
 			left.count++;
 			left.sum += element;
+			left.wrong += Queue::strict && element >> priority_shift < last;
+			last = element >> priority_shift;
 		}
 		return left;
 	}

@@ -13,41 +13,43 @@
 namespace bench
 {
 
-/* A queue of words, made by a typed wrapper. */
-template <class Queue, auto Init, auto Fini, auto TryPush, auto TryPop, auto TryPushBatch,
-	  auto TryPopBatch>
-class of_words
+/* A queue of elements of any size, made by a typed wrapper. */
+template <class Queue, class Element, auto Init, auto Fini, auto TryPush, auto TryPop,
+	  auto TryPushBatch, auto TryPopBatch>
+class of_elements
 {
       public:
-	explicit of_words(size_t capacity)
+	using element = Element;
+
+	explicit of_elements(size_t capacity)
 	{
 		if (Init(&queue_, capacity) != 0)
 			throw std::bad_alloc();
 	}
 
-	of_words(const of_words &) = delete;
+	of_elements(const of_elements &) = delete;
 
-	~of_words()
+	~of_elements()
 	{
 		Fini(&queue_);
 	}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return TryPush(&queue_, element);
+		return TryPush(&queue_, pushed);
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return TryPop(&queue_, &element);
+		return TryPop(&queue_, &popped);
 	}
 
-	size_t try_push_batch(const uint64_t *elements, size_t count)
+	size_t try_push_batch(const Element *elements, size_t count)
 	{
 		return TryPushBatch(&queue_, elements, count);
 	}
 
-	size_t try_pop_batch(uint64_t *elements, size_t count)
+	size_t try_pop_batch(Element *elements, size_t count)
 	{
 		return TryPopBatch(&queue_, elements, count);
 	}
@@ -55,6 +57,31 @@ class of_words
       private:
 	Queue queue_;
 };
+
+/* Of what WEFT_..._DEFINE(name, element) has made. */
+#define BENCH_OF_ELEMENTS(name, element)                                                           \
+	of_elements<name, element, name##_init, name##_fini, name##_try_push, name##_try_pop,      \
+		    name##_try_push_batch, name##_try_pop_batch>
+
+/*
+ * Defines the template `alias`, whose alias<element> is a queue of elements of that size, by the
+ * typed wrappers that `define` makes.
+ */
+#define BENCH_DEFINE_SIZES(define, alias)                                                          \
+	define(alias##_of_8, uint64_t);                                                            \
+	define(alias##_of_64, block<64>);                                                          \
+	define(alias##_of_256, block<256>);                                                        \
+	template <class Element> struct alias##_sizes_;                                            \
+	template <> struct alias##_sizes_<uint64_t> {                                              \
+		using type = BENCH_OF_ELEMENTS(alias##_of_8, uint64_t);                            \
+	};                                                                                         \
+	template <> struct alias##_sizes_<block<64>> {                                             \
+		using type = BENCH_OF_ELEMENTS(alias##_of_64, block<64>);                          \
+	};                                                                                         \
+	template <> struct alias##_sizes_<block<256>> {                                            \
+		using type = BENCH_OF_ELEMENTS(alias##_of_256, block<256>);                        \
+	};                                                                                         \
+	template <class Element> using alias = typename alias##_sizes_<Element>::type
 
 /* A queue of pointers by its functions; numbers travel as pointers. */
 template <class Queue, auto Init, auto Fini, auto TryPush, auto TryPop, auto TryPushBatch,

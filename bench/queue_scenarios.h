@@ -6,22 +6,25 @@
  * What is measured of a queue, as one template for all: weft's, the mutex variants, the peers.
  *
  * A queue is a class of
+ *     type element (see queue_elements.h)
  *     queue(size_t capacity)
- *     bool try_push(uint64_t), bool try_pop(uint64_t &)
- *     size_t try_push_batch(const uint64_t *, size_t), size_t try_pop_batch(uint64_t *, size_t)
+ *     bool try_push(const element &), bool try_pop(element &)
+ *     size_t try_push_batch(const element *, size_t), size_t try_pop_batch(element *, size_t)
  * of which the batches may be missing. One that waits by itself has instead
- *     void push(uint64_t), bool pop(uint64_t &), void close()
+ *     void push(const element &), bool pop(element &), void close()
  * where pop is false when the queue is closed and empty. One that wants a handle in each thread has
  * the classes `producer` and `consumer`, made from the queue, with these functions.
  *
- * Elements are never 0 and below 2^48, so that queues of pointers carry them, too. Each measurement
- * checks that what came out is what went in.
+ * Each measurement checks that what came out is what went in: each element once and whole, and
+ * those of a producer in their order, unless the queue says that it does not promise that:
+ *     constexpr bool keeps_order = false
  */
 
 #include <array>
 #include <memory>
 
 #include "harness.h"
+#include "queue_elements.h"
 #include "registry.h"
 #include "under_load.h"
 
@@ -48,7 +51,7 @@ struct ends<Queue> {
 };
 
 template <class Queue>
-concept waits_by_itself = requires(Queue &queue, uint64_t &element)
+concept waits_by_itself = requires(Queue &queue, typename element_of<Queue>::type &element)
 {
 	queue.push(element);
 	queue.pop(element);
@@ -57,11 +60,26 @@ concept waits_by_itself = requires(Queue &queue, uint64_t &element)
 
 template <class Queue>
 concept has_batches = requires(typename ends<Queue>::producer in,
-			       typename ends<Queue>::consumer out, uint64_t *elements)
+			       typename ends<Queue>::consumer out,
+			       typename element_of<Queue>::type *elements)
 {
 	in.try_push_batch(elements, batch_size);
 	out.try_pop_batch(elements, batch_size);
 };
+
+template <class Queue>
+concept says_whether_it_keeps_order = requires
+{
+	Queue::keeps_order;
+};
+
+template <class Queue> constexpr bool keeps_order()
+{
+	if constexpr (says_whether_it_keeps_order<Queue>)
+		return Queue::keeps_order;
+	else
+		return true;
+}
 
 /* Knows when no more elements will come. */
 class source
@@ -88,9 +106,15 @@ class source
 
 template <class Queue> class queue_scenarios
 {
+	using element = typename element_of<Queue>::type;
+
+	/* How many elements a thread has in its hands at once. */
+	template <bool Batches> static constexpr size_t handful = Batches ? batch_size : 1;
+	template <bool Batches> using hand = std::array<element, Batches ? batch_size : 1>;
+
       public:
-	/* One thread: an element in, an element out. */
-	static result uncontended()
+	/* One thread: an element, or a batch, in and out again. */
+	template <bool Batches> static result uncontended()
 	{
 		Queue queue(queue_capacity);
 		uint64_t difference = 0, count = 0;
@@ -100,16 +124,16 @@ template <class Queue> class queue_scenarios
 		run_crew(1, current_settings().run_ms, [&](unsigned, const stop_flag &stop) {
 			typename ends<Queue>::producer in(queue);
 			typename ends<Queue>::consumer out(queue);
-			patience patience;
+			hand<Batches> pushed = {}, popped = {};
 			double start_ns = thread_cpu_ns();
 
 			do {
-				for (uint64_t i = 1; i <= 1024; i++) {
-					uint64_t element = 0;
-
-					push(in, i, patience);
-					wait_and_pop(out, element, patience);
-					difference |= element ^ i;
+				for (uint64_t i = 1; i <= 1024; i += handful<Batches>) {
+					number(pushed, i);
+					push_all<Batches>(in, pushed);
+					pop_all<Batches>(out, popped);
+					for (size_t j = 0; j < handful<Batches>; j++)
+						difference |= number_of(popped[j]) ^ (i + j);
 				}
 				count += 1024;
 			} while (!stop);
@@ -148,7 +172,9 @@ template <class Queue> class queue_scenarios
 
 		if (in.count != out.count + left.count || in.sum != out.sum + left.sum)
 			return {.wrong = "what came out is not what went in"};
-		return {.ns = ns / static_cast<double>(out.count)};
+		if (keeps_order<Queue>() && out.wrong + left.wrong != 0)
+			return {.wrong = "what one producer pushed came out in another order"};
+		return {.ns = ns / static_cast<double>(std::max<uint64_t>(out.count, 1))};
 	}
 
 	/* From one thread to another and back, through two queues, one element at a time. */
@@ -189,7 +215,7 @@ template <class Queue> class queue_scenarios
 				out = receive(queue, source, epoch, latencies);
 			}
 		});
-		return in.count == out.count && in.sum == out.sum
+		return in.count == out.count && in.sum == out.sum && out.wrong == 0
 			       ? nullptr
 			       : "what came out is not what went in";
 	}
@@ -236,50 +262,64 @@ template <class Queue> class queue_scenarios
 	{
 		typename ends<Queue>::consumer out(queue);
 		stop_flag never;
-		uint64_t due;
+		hand<false> popped = {};
+		uint64_t last = 0;
 		tally mine;
 
-		while (pop_some<false>(out, &due, source, never, false) > 0) {
+		while (pop_some<false>(out, popped, source, never, false) > 0) {
+			uint64_t due = number_of(popped[0]);
+
 			if (!latencies.full())
 				latencies.add(ticks() - epoch - due);
+			mine.wrong += due < last;
+			last = due;
 			mine.sum += due;
 			mine.count++;
 		}
 		return mine;
 	}
 
-	/* How many elements a thread has in its hands at once. */
-	template <bool Batches> static constexpr size_t handful = Batches ? batch_size : 1;
-
 	/* The last element of a round trip; all others are even. */
 	static constexpr uint64_t farewell = 1;
 
-	template <class End> static void push(End &end, uint64_t element, patience &patience)
+	/* Gives the elements in a hand the numbers from `first` on. */
+	template <size_t Count> static void number(std::array<element, Count> &all, uint64_t first)
 	{
+		for (size_t i = 0; i < Count; i++)
+			set_number(all[i], first + i);
+	}
+
+	template <class End> static void push(End &end, uint64_t number, patience &patience)
+	{
+		element pushed;
+
+		set_number(pushed, number);
 		if constexpr (waits_by_itself<End>) {
-			end.push(element);
+			end.push(pushed);
 		} else {
-			while (!end.try_push(element))
+			while (!end.try_push(pushed))
 				patience.failed();
 			patience.succeeded();
 		}
 	}
 
-	template <class End>
-	static void wait_and_pop(End &end, uint64_t &element, patience &patience)
+	template <class End> static uint64_t wait_and_pop(End &end, patience &patience)
 	{
+		element popped = {};
+
 		if constexpr (waits_by_itself<End>) {
-			end.pop(element);
+			end.pop(popped);
 		} else {
-			while (!end.try_pop(element))
+			while (!end.try_pop(popped))
 				patience.failed();
 			patience.succeeded();
 		}
+		return number_of(popped);
 	}
 
 	/* Returns how many of the elements it pushed; one that waits by itself pushes one. */
 	template <bool Batches, class End>
-	static size_t push_once(End &end, const uint64_t *elements, size_t count)
+	static size_t push_once(End &end, const element *elements, size_t count)
 	{
 		if constexpr (waits_by_itself<End>) {
 			end.push(*elements);
@@ -292,31 +332,36 @@ template <class Queue> class queue_scenarios
 	}
 
 	/* Returns how many elements it popped; one that waits by itself pops one, until closed. */
-	template <bool Batches, class End> static size_t pop_once(End &end, uint64_t *elements)
+	template <bool Batches, class End>
+	static size_t pop_once(End &end, element *elements, size_t count = handful<Batches>)
 	{
 		if constexpr (waits_by_itself<End>)
 			return end.pop(*elements) ? 1 : 0;
 		else if constexpr (Batches)
-			return end.try_pop_batch(elements, batch_size);
+			return end.try_pop_batch(elements, count);
 		else
 			return end.try_pop(*elements) ? 1 : 0;
 	}
 
-	/* Returns how many were pushed: fewer than all when the time is up and the queue full. */
+	/*
+	 * Returns how many were pushed: all, unless somebody else makes room in the queue, and it
+	 * is still full when the time is up.
+	 */
 	template <bool Batches, class End>
-	static size_t push_all(End &end, const uint64_t *elements, const stop_flag &stop)
+	static size_t push_all(End &end, const hand<Batches> &elements,
+			       const stop_flag *stop = nullptr)
 	{
 		patience patience;
 		size_t pushed = 0;
 
 		while (pushed < handful<Batches>) {
-			size_t count = push_once<Batches>(end, elements + pushed,
+			size_t count = push_once<Batches>(end, elements.data() + pushed,
 							  handful<Batches> - pushed);
 
 			pushed += count;
 			if (count > 0)
 				patience.succeeded();
-			else if (stop)
+			else if (stop != nullptr && *stop)
 				break;
 			else
 				patience.failed();
@@ -324,25 +369,40 @@ template <class Queue> class queue_scenarios
 		return pushed;
 	}
 
+	/* For the one thread of a queue that has so many. */
+	template <bool Batches, class End> static void pop_all(End &end, hand<Batches> &elements)
+	{
+		patience patience;
+		size_t popped = 0;
+
+		while (popped < handful<Batches>) {
+			size_t count = pop_once<Batches>(end, elements.data() + popped,
+							 handful<Batches> - popped);
+
+			popped += count;
+			if (count == 0)
+				patience.failed();
+		}
+	}
+
 	template <bool Batches>
 	static tally produce(Queue &queue, unsigned thread, const stop_flag &stop)
 	{
 		typename ends<Queue>::producer in(queue);
-		uint64_t next = static_cast<uint64_t>(thread + 1) << 40;
+		uint64_t next = static_cast<uint64_t>(thread + 1) << producer_shift;
+		hand<Batches> elements = {};
 		tally mine;
 
 		do {
 			for (size_t turn = 0; turn < batch_size; turn += handful<Batches>) {
-				std::array<uint64_t, handful<Batches>> elements;
+				number(elements, next);
 
-				for (uint64_t &element : elements)
-					element = next++;
-
-				size_t pushed = push_all<Batches>(in, elements.data(), stop);
+				size_t pushed = push_all<Batches>(in, elements, &stop);
 
 				for (size_t i = 0; i < pushed; i++)
-					mine.sum += elements[i];
+					mine.sum += next + i;
 				mine.count += pushed;
+				next += handful<Batches>;
 			}
 		} while (!stop);
 		return mine;
@@ -353,13 +413,13 @@ template <class Queue> class queue_scenarios
 	 * come, or the time is up and `enough`.
 	 */
 	template <bool Batches, class End>
-	static size_t pop_some(End &end, uint64_t *elements, const source &source,
+	static size_t pop_some(End &end, hand<Batches> &elements, const source &source,
 			       const stop_flag &stop, bool enough)
 	{
 		patience patience;
 
 		for (bool dry = false;;) {
-			size_t count = pop_once<Batches>(end, elements);
+			size_t count = pop_once<Batches>(end, elements.data());
 
 			if (count > 0 || dry || waits_by_itself<End> || (enough && stop))
 				return count;
@@ -374,22 +434,29 @@ template <class Queue> class queue_scenarios
 	static tally consume(Queue &queue, const source &source, const stop_flag &stop)
 	{
 		typename ends<Queue>::consumer out(queue);
-		std::array<uint64_t, handful<Batches>> elements = {};
+		hand<Batches> elements = {};
+		order order;
 		tally mine;
 
-		/* One that waits by itself goes on: a producer may wait for it. */
-		do {
-			for (size_t turn = 0; turn < batch_size; turn += handful<Batches>) {
-				size_t count = pop_some<Batches>(out, elements.data(), source, stop,
-								 mine.count > 0);
+		for (size_t turn = 1;; turn++) {
+			size_t count =
+				pop_some<Batches>(out, elements, source, stop, mine.count > 0);
 
-				if (count == 0)
-					return mine;
-				for (size_t i = 0; i < count; i++)
-					mine.sum += elements[i];
-				mine.count += count;
+			if (count == 0)
+				break;
+			for (size_t i = 0; i < count; i++) {
+				uint64_t number = number_of(elements[i]);
+
+				order.see(number);
+				mine.sum += number;
 			}
-		} while (waits_by_itself<Queue> || !stop);
+			mine.count += count;
+			/* One that waits by itself goes on: a producer may wait for it. */
+			if (!waits_by_itself<Queue> &&
+			    turn % (batch_size / handful<Batches>) == 0 && stop)
+				break;
+		}
+		mine.wrong = order.violations();
 		return mine;
 	}
 
@@ -397,13 +464,18 @@ template <class Queue> class queue_scenarios
 	static tally rest(Queue &queue)
 	{
 		typename ends<Queue>::consumer out(queue);
-		uint64_t element;
+		hand<false> popped = {};
+		order order;
 		tally left;
 
-		while (pop_once<false>(out, &element) != 0) {
-			left.sum += element;
+		while (pop_once<false>(out, popped.data()) != 0) {
+			uint64_t number = number_of(popped[0]);
+
+			order.see(number);
+			left.sum += number;
 			left.count++;
 		}
+		left.wrong = order.violations();
 		return left;
 	}
 
@@ -414,16 +486,17 @@ template <class Queue> class queue_scenarios
 		patience patience;
 		bool right = true;
 
-		uint64_t element = 0;
+		uint64_t number = 0;
 
 		do {
-			uint64_t reply = 0;
 			uint64_t start = ticks();
 
-			push(in, element += 2, patience);
-			wait_and_pop(out, reply, patience);
+			push(in, number += 2, patience);
+
+			uint64_t reply = wait_and_pop(out, patience);
+
 			times.add(ticks() - start);
-			right = right && reply == element;
+			right = right && reply == number;
 		} while (!stop && !times.full());
 		push(in, farewell, patience);
 		return right;
@@ -434,16 +507,52 @@ template <class Queue> class queue_scenarios
 		typename ends<Queue>::consumer out(there);
 		typename ends<Queue>::producer in(back);
 		patience patience;
-		uint64_t element = 0;
 
 		for (;;) {
-			wait_and_pop(out, element, patience);
-			if (element == farewell)
+			uint64_t number = wait_and_pop(out, patience);
+
+			if (number == farewell)
 				return;
-			push(in, element, patience);
+			push(in, number, patience);
 		}
 	}
 };
+
+/*
+ * Adds a scenario and, for queues that have them, the one with batches. The short suite has numbers
+ * for all numbers of threads, and up to two of a kind also large ones and batches.
+ */
+template <class Queue>
+void add_stream(const std::string &structure, const std::string &name, role role,
+		unsigned producers, unsigned consumers)
+{
+	using scenarios = queue_scenarios<Queue>;
+	std::string scenario = std::to_string(producers) + "P" + std::to_string(consumers) + "C" +
+			       size_in_name<typename element_of<Queue>::type>();
+
+	bool large = sizeof(typename element_of<Queue>::type) > sizeof(uint64_t);
+
+	add(structure, scenario, unit::rate,
+	    {name, role, [=] { return scenarios::template stream<false>(producers, consumers); },
+	     large && producers > 2});
+	if constexpr (has_batches<Queue>)
+		add(structure, scenario + "_batch_32", unit::rate,
+		    {name, role,
+		     [=] { return scenarios::template stream<true>(producers, consumers); },
+		     producers > 2});
+}
+
+template <class Queue>
+void add_uncontended(const std::string &structure, const std::string &name, role role)
+{
+	using scenarios = queue_scenarios<Queue>;
+	std::string scenario = "uncontended" + size_in_name<typename element_of<Queue>::type>();
+
+	add(structure, scenario, unit::time, {name, role, scenarios::template uncontended<false>});
+	if constexpr (has_batches<Queue>)
+		add(structure, scenario + "_batch_32", unit::time,
+		    {name, role, scenarios::template uncontended<true>});
+}
 
 /* Adds what is measured of every queue. */
 template <class Queue>
@@ -451,54 +560,58 @@ void add_queue(const std::string &structure, const std::string &name, role role)
 {
 	using scenarios = queue_scenarios<Queue>;
 
-	add(structure, "uncontended", unit::time, {name, role, scenarios::uncontended});
-	add(structure, "1P1C", unit::rate,
-	    {name, role, [] { return scenarios::template stream<false>(1, 1); }});
-	if constexpr (has_batches<Queue>)
-		add(structure, "1P1C_batch_32", unit::rate,
-		    {name, role, [] { return scenarios::template stream<true>(1, 1); }});
-	add(structure, "round_trip", unit::time, {name, role, scenarios::round_trip});
-	/* Curves take their time: only for those that most choose between. */
-	if (structure == "mpmc_queue" || structure == "spsc_queue")
-		add_under_load<scenarios>(structure, name, role);
+	add_uncontended<Queue>(structure, name, role);
+	add_stream<Queue>(structure, name, role, 1, 1);
+	/* What is the same for all sizes. */
+	if constexpr (sizeof(typename element_of<Queue>::type) == sizeof(uint64_t)) {
+		add(structure, "round_trip", unit::time, {name, role, scenarios::round_trip});
+		/* Curves take their time: only for those that most choose between. */
+		if (structure == "mpmc_queue" || structure == "spsc_queue")
+			add_under_load<scenarios>(structure, name, role);
+	}
 }
 
 /* Adds what is measured of queues for many producers and consumers. */
 template <class Queue>
 void add_shared_queue(const std::string &structure, const std::string &name, role role)
 {
-	using scenarios = queue_scenarios<Queue>;
-
 	add_queue<Queue>(structure, name, role);
-	for (unsigned pairs : {2u, 4u, 8u}) {
-		std::string count = std::to_string(pairs);
-
-		add(structure, count + "P" + count + "C", unit::rate,
-		    {name, role,
-		     [pairs] { return scenarios::template stream<false>(pairs, pairs); }});
-	}
-	if constexpr (has_batches<Queue>)
-		add(structure, "2P2C_batch_32", unit::rate,
-		    {name, role, [] { return scenarios::template stream<true>(2, 2); }});
+	for (unsigned pairs : {2u, 4u, 8u})
+		add_stream<Queue>(structure, name, role, pairs, pairs);
 }
 
 /* Adds what is measured of queues for many producers and one consumer. */
 template <class Queue>
 void add_gathering_queue(const std::string &structure, const std::string &name, role role)
 {
-	using scenarios = queue_scenarios<Queue>;
+	add_uncontended<Queue>(structure, name, role);
+	for (unsigned producers : {1u, 2u, 4u, 8u})
+		add_stream<Queue>(structure, name, role, producers, 1);
+}
 
-	add(structure, "uncontended", unit::time, {name, role, scenarios::uncontended});
-	for (unsigned producers : {1u, 2u, 4u, 8u}) {
-		std::string count = std::to_string(producers);
+/* A queue for elements of each of the sizes that are measured: Queue<element>. */
+template <template <class> class Queue>
+void add_spsc_sizes(const std::string &structure, const std::string &name, role role)
+{
+	add_queue<Queue<uint64_t>>(structure, name, role);
+	add_queue<Queue<block<64>>>(structure, name, role);
+	add_queue<Queue<block<256>>>(structure, name, role);
+}
 
-		add(structure, count + "P1C", unit::rate,
-		    {name, role,
-		     [producers] { return scenarios::template stream<false>(producers, 1); }});
-	}
-	if constexpr (has_batches<Queue>)
-		add(structure, "2P1C_batch_32", unit::rate,
-		    {name, role, [] { return scenarios::template stream<true>(2, 1); }});
+template <template <class> class Queue>
+void add_shared_sizes(const std::string &structure, const std::string &name, role role)
+{
+	add_shared_queue<Queue<uint64_t>>(structure, name, role);
+	add_shared_queue<Queue<block<64>>>(structure, name, role);
+	add_shared_queue<Queue<block<256>>>(structure, name, role);
+}
+
+template <template <class> class Queue>
+void add_gathering_sizes(const std::string &structure, const std::string &name, role role)
+{
+	add_gathering_queue<Queue<uint64_t>>(structure, name, role);
+	add_gathering_queue<Queue<block<64>>>(structure, name, role);
+	add_gathering_queue<Queue<block<256>>>(structure, name, role);
 }
 
 } // namespace bench

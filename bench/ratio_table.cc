@@ -192,7 +192,7 @@ ratio_table::contender ratio_table::best(const group &group, const std::vector<r
 void ratio_table::print_row(const group &group, const std::string &label, double ns,
 			    const contender &baseline, const contender &other)
 {
-	std::printf("  %-29s%11s", label.c_str(), show(ns, group.unit).c_str());
+	std::printf("  %-30s%10s", label.c_str(), show(ns, group.unit).c_str());
 	if (baseline.ns != 0 || other.ns != 0)
 		std::printf("  %-15s%11s%7s", baseline.name.c_str(),
 			    show(baseline.ns, group.unit).c_str(),
@@ -238,7 +238,7 @@ void ratio_table::print() const
 {
 	std::string last_structure;
 
-	std::printf("\n%-31s%11s  %-26s%7s  %-15s%6s\n", "", "weft", "best baseline", "ratio",
+	std::printf("\n%-32s%10s  %-26s%7s  %-15s%6s\n", "", "weft", "best baseline", "ratio",
 		    "peer or floor", "ratio");
 	for (const group &group : groups()) {
 		if (group.structure != last_structure)

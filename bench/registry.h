@@ -42,6 +42,7 @@ struct variant {
 	std::string name;
 	bench::role role;
 	std::function<result()> measure;
+	bool thorough = false; /* the short suite leaves it out */
 };
 
 struct group {
@@ -82,8 +83,11 @@ void add_object_pool();
 void add_park();
 void add_eventcount();
 void add_pool();
+void add_future();
+void add_strand();
 void add_forkjoin();
 void add_fiber();
+void add_timer();
 
 } // namespace bench
 

@@ -4,15 +4,18 @@
 
 /*
  * What it costs to allocate 64 bytes and to have them freed when nobody can be reading them. A
- * variant is a class with retire(retired_piece *) and finish(), after which all are freed.
+ * variant is a class with retire(retired_piece *), which has free_piece() called for it, and
+ * finish(), after which it was called for all of the thread's.
  *
  * The time is CPU time per piece, of all threads; freeing the last ones counts as well.
  */
 
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 
+#include <weft/lockfree/counter.h>
 #include <weft/lockfree/reclaim.h>
 
 #include "harness.h"
@@ -26,10 +29,31 @@ struct retired_piece {
 	unsigned char rest[64 - sizeof(weft_reclaim_head)];
 };
 
+/* How many pieces were freed, by whatever thread; it costs each a nanosecond. */
+inline weft_counter &freed_pieces()
+{
+	static weft_counter *const counter = [] {
+		auto *made = new weft_counter;
+
+		if (weft_counter_init(made) != 0)
+			throw std::bad_alloc();
+		return made;
+	}();
+
+	return *counter;
+}
+
+inline void free_piece(void *piece)
+{
+	weft_counter_increment(&freed_pieces());
+	std::free(piece);
+}
+
 template <class Variant> result retire_pieces(unsigned threads)
 {
 	auto shared = std::make_unique<Variant>();
 	std::vector<tally> tallies(threads);
+	int64_t freed_before = weft_counter_read(&freed_pieces());
 
 	run_crew(threads, current_settings().run_ms, [&](unsigned thread, const stop_flag &stop) {
 		tally &mine = tallies[thread];
@@ -52,6 +76,8 @@ template <class Variant> result retire_pieces(unsigned threads)
 
 	tally sum = total(tallies, 0, threads);
 
+	if (weft_counter_read(&freed_pieces()) - freed_before != static_cast<int64_t>(sum.count))
+		return {.wrong = "what was retired was not freed exactly once"};
 	return {.ns = sum.ns / static_cast<double>(sum.count)};
 }
 

@@ -5,7 +5,7 @@
 /*
  * A value that many read and one thread writes, seldom: what a read costs. A variant is a class
  * with read(snapshot &) for any thread and write(const snapshot &) for one; each read must give all
- * of one write.
+ * of one write, and none an older one than the read before.
  */
 
 #include <memory>
@@ -45,7 +45,7 @@ template <class Variant> class snapshot_scenario
 		tally sum = total(tallies, 0, readers);
 
 		if (torn)
-			return {.wrong = "a snapshot was torn"};
+			return {.wrong = "a snapshot was torn, or older than the one before"};
 		return {.ns = sum.ns / static_cast<double>(sum.count)};
 	}
 
@@ -53,6 +53,7 @@ template <class Variant> class snapshot_scenario
 	static tally read_until(const stop_flag &stop, Variant &shared, std::atomic<bool> &torn)
 	{
 		tally mine;
+		uint64_t last = 0, older = 0;
 		double start_ns = thread_cpu_ns();
 
 		do {
@@ -65,8 +66,10 @@ template <class Variant> class snapshot_scenario
 				/* All of it is wanted, not only what is compared. */
 				__asm__ __volatile__("" : : "r"(&value) : "memory");
 				differences |= value.words[0] ^ value.words[7];
+				older |= value.words[0] < last;
+				last = value.words[0];
 			}
-			if (differences != 0)
+			if ((differences | older) != 0)
 				torn = true;
 			mine.count += 256;
 		} while (!stop);

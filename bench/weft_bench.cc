@@ -63,7 +63,8 @@ const char usage[] =
 	"FILTER is an extended regular expression: only benchmarks whose name\n"
 	"structure/scenario/variant matches one are run; `weft bench --list` shows the names.\n"
 	"\n"
-	"  --short            less time for each measurement: the whole suite in a minute\n"
+	"  --short            less time for each measurement, and no filter: not all sizes at all "
+	"threads\n"
 	"  --peers            also the libraries that this program was built to compare with\n"
 	"  --json FILE        keep all measurements, as Google Benchmark's JSON\n"
 	"  --html FILE        a report with pictures, in one file\n"
@@ -178,19 +179,22 @@ bench::settings settings_of(const arguments &arguments)
 	return settings;
 }
 
-/* Drops the benchmarks that no filter matches. Throws std::regex_error. */
-void apply_filters(const std::vector<std::string> &filters)
+/*
+ * Drops the benchmarks that no filter matches; without filters, of a short run, those that are only
+ * for a thorough one. Throws std::regex_error.
+ */
+void apply_filters(const arguments &arguments)
 {
 	std::vector<std::regex> patterns;
 
-	for (const std::string &filter : filters)
+	for (const std::string &filter : arguments.filters)
 		patterns.emplace_back(filter, std::regex::extended | std::regex::nosubs);
-	if (patterns.empty())
-		return;
 	for (bench::group &group : bench::groups())
 		std::erase_if(group.variants, [&](const bench::variant &variant) {
 			std::string name = bench::name_of(group, variant);
 
+			if (patterns.empty())
+				return arguments.is_short && variant.thorough;
 			return std::none_of(patterns.begin(), patterns.end(),
 					    [&](const std::regex &pattern) {
 						    return std::regex_search(name, pattern);
@@ -525,11 +529,14 @@ try {
 	bench::add_park();
 	bench::add_eventcount();
 	bench::add_pool();
+	bench::add_future();
+	bench::add_strand();
 	bench::add_forkjoin();
 	bench::add_fiber();
+	bench::add_timer();
 	if (arguments.peers)
 		bench::add_peers();
-	apply_filters(arguments.filters);
+	apply_filters(arguments);
 	if (bench::groups().empty()) {
 		std::fprintf(stderr,
 			     "weft bench: no benchmark's name matches; --list shows them\n");

@@ -19,11 +19,13 @@
 namespace bench
 {
 
-class condvar_ring
+template <class Element> class condvar_ring
 {
       public:
+	using element = Element;
+
 	explicit condvar_ring(size_t capacity)
-	    : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<uint64_t[]>(mask_ + 1))
+	    : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<Element[]>(mask_ + 1))
 	{
 	}
 
@@ -36,7 +38,7 @@ class condvar_ring
 		pthread_mutex_destroy(&mutex_);
 	}
 
-	void push(uint64_t element)
+	void push(const Element &pushed)
 	{
 		pthread_mutex_lock(&mutex_);
 		while (tail_ - head_ > mask_) {
@@ -44,7 +46,7 @@ class condvar_ring
 			pthread_cond_wait(&not_full_, &mutex_);
 			producers_waiting_--;
 		}
-		slots_[tail_++ & mask_] = element;
+		slots_[tail_++ & mask_] = pushed;
 
 		bool somebody_waits = consumers_waiting_ > 0;
 
@@ -54,7 +56,7 @@ class condvar_ring
 	}
 
 	/* False when the queue is closed and empty. */
-	bool pop(uint64_t &element)
+	bool pop(Element &popped)
 	{
 		pthread_mutex_lock(&mutex_);
 		while (tail_ == head_ && !closed_) {
@@ -67,7 +69,7 @@ class condvar_ring
 		bool somebody_waits = producers_waiting_ > 0;
 
 		if (found)
-			element = slots_[head_++ & mask_];
+			popped = slots_[head_++ & mask_];
 		pthread_mutex_unlock(&mutex_);
 		if (found && somebody_waits)
 			pthread_cond_signal(&not_full_);
@@ -88,7 +90,7 @@ class condvar_ring
 	uint64_t head_ = 0; /* index of the oldest element; indices only grow */
 	uint64_t tail_ = 0; /* index after the newest */
 	const uint64_t mask_;
-	const std::unique_ptr<uint64_t[]> slots_;
+	const std::unique_ptr<Element[]> slots_;
 	unsigned producers_waiting_ = 0;
 	unsigned consumers_waiting_ = 0;
 	bool closed_ = false;

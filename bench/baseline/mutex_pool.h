@@ -4,8 +4,8 @@
 
 /*
  * The thread pool that one writes with a mutex and condition variables, with the operations of
- * weft's: tasks in the caller's memory, which allocate nothing; futures, which allocate one object;
- * waiting, with workers that run other tasks meanwhile.
+ * weft's: tasks in the caller's memory, which allocate nothing; futures, which allocate one object,
+ * can be canceled and call back; waiting, with workers that run other tasks meanwhile.
  *
  * One list of tasks and one mutex, held for a few instructions. A task that ends takes no lock,
  * unless somebody sleeps until it does. A condition is signalled after the mutex is free again, and
@@ -15,8 +15,11 @@
  */
 
 #include <atomic>
+#include <cerrno>
+#include <memory>
 #include <pthread.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../harness.h"
@@ -34,23 +37,37 @@ template <unsigned SpinNs> class mutex_pool
 		/* Called when the pool has done with a future; null: the memory is a caller's. */
 		void (*let_go)(task *) = nullptr;
 
-		/* Bits of the state: has ended; other threads, workers sleep until it does. */
+		/* Bits of the state: has ended; other threads, workers sleep until it does; and of
+		 * futures: it runs, or was canceled before; somebody is to be called. */
 		enum : unsigned {
 			done = 1,
 			awaited_outside = 2,
-			awaited_inside = 4
+			awaited_inside = 4,
+			taken = 8,
+			noted = 16
 		};
 	};
 
-	struct future {
+	/* Who is to be called when a future ends. */
+	struct note {
+		void (*function)(void *argument);
+		void *argument;
+		note *next = nullptr;
+	};
+
+	struct call {
 		task base;
 		int (*function)(void *argument, void **value);
 		void *argument;
+		mutex_pool *pool;
 		void *value = nullptr;
 		int error = 0;
 		/* The caller and the pool. */
 		std::atomic<int> owners{2};
+		note *notes = nullptr; /* under the mutex; the oldest one first */
 	};
+
+	using future = call *;
 
 	/* Workers at the places of the threads `first` and after. */
 	mutex_pool(unsigned first, unsigned workers)
@@ -97,9 +114,9 @@ template <unsigned SpinNs> class mutex_pool
 			pthread_cond_signal(&work_);
 	}
 
-	future *submit(int (*function)(void *argument, void **value), void *argument)
+	future submit(int (*function)(void *argument, void **value), void *argument)
 	{
-		auto *submitted = new future{{}, function, argument};
+		auto *submitted = new call{{}, function, argument, this};
 
 		submitted->base.function = run_future;
 		submitted->base.let_go = release_future;
@@ -126,38 +143,84 @@ template <unsigned SpinNs> class mutex_pool
 		pthread_mutex_unlock(&mutex_);
 	}
 
-	void wait(future *awaited)
+	void wait(future awaited)
 	{
 		wait(awaited->base);
 	}
 
-	static void *value(const future *ended)
+	static void *value(future ended)
 	{
 		return ended->value;
 	}
 
-	static void release(future *owned)
+	/* Calls Function(argument) when the future ends; returns whether it will. */
+	template <void (*Function)(void *)> static bool on_done(future submitted, void *argument)
+	{
+		auto *added = new note{Function, argument};
+		pthread_mutex_t *mutex = &submitted->pool->mutex_;
+
+		pthread_mutex_lock(mutex);
+
+		note **last = &submitted->notes;
+
+		while (*last != nullptr)
+			last = &(*last)->next;
+		*last = added;
+		pthread_mutex_unlock(mutex);
+		/* Whoever sees the other's bit calls. */
+		if (has_ended(submitted->base.state.fetch_or(task::noted)))
+			call_notes(submitted);
+		return true;
+	}
+
+	/* Ends a future that has not begun; returns whether it did. */
+	static bool cancel(future submitted)
+	{
+		if ((submitted->base.state.fetch_or(task::taken) & task::taken) != 0)
+			return false;
+		submitted->error = -ECANCELED;
+		submitted->pool->end(submitted->base);
+		return true;
+	}
+
+	static void release(future owned)
 	{
 		release_future(&owned->base);
 	}
 
       private:
-	static future *future_of(task *base)
+	static call *call_of(task *base)
 	{
-		return reinterpret_cast<future *>(base);
+		return reinterpret_cast<call *>(base);
 	}
 
 	static void run_future(task *base)
 	{
-		future *running = future_of(base);
+		call *running = call_of(base);
 
 		running->error = running->function(running->argument, &running->value);
 	}
 
+	/* Of those that somebody else has not called already. */
+	static void call_notes(call *ended)
+	{
+		pthread_mutex_lock(&ended->pool->mutex_);
+
+		note *next = std::exchange(ended->notes, nullptr);
+
+		pthread_mutex_unlock(&ended->pool->mutex_);
+		while (next != nullptr) {
+			std::unique_ptr<note> called(next);
+
+			next = called->next;
+			called->function(called->argument);
+		}
+	}
+
 	static void release_future(task *base)
 	{
-		if (future_of(base)->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
-			delete future_of(base);
+		if (call_of(base)->owners.fetch_sub(1, std::memory_order_acq_rel) == 1)
+			delete call_of(base);
 	}
 
 	static bool has_ended(unsigned state)
@@ -247,18 +310,31 @@ template <unsigned SpinNs> class mutex_pool
 
 		void (*let_go)(task *) = running->let_go;
 
-		running->function(running);
-		/* From here on a task of the caller is the caller's. */
-		end_sleep(running->state.fetch_or(task::done, std::memory_order_acq_rel));
+		/* A future may have been canceled. */
+		if (let_go == nullptr ||
+		    (running->state.fetch_or(task::taken) & task::taken) == 0) {
+			running->function(running);
+			/* From here on a task of the caller is the caller's. */
+			end(*running);
+		}
 		if (let_go != nullptr)
 			let_go(running);
 		pthread_mutex_lock(&mutex_);
 	}
 
+	void end(task &ended)
+	{
+		unsigned state = ended.state.fetch_or(task::done, std::memory_order_acq_rel);
+
+		end_sleep(state);
+		if ((state & task::noted) != 0)
+			call_notes(call_of(&ended));
+	}
+
 	/* Wakes those who have announced that they sleep until a task ends. */
 	void end_sleep(unsigned state)
 	{
-		if (state == 0)
+		if ((state & (task::awaited_outside | task::awaited_inside)) == 0)
 			return;
 		/* They are asleep when the mutex can be had. */
 		pthread_mutex_lock(&mutex_);

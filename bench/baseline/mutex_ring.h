@@ -23,11 +23,13 @@
 namespace bench
 {
 
-template <int Kind> class mutex_ring
+template <int Kind, class Element> class mutex_ring
 {
       public:
+	using element = Element;
+
 	explicit mutex_ring(size_t capacity)
-	    : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<uint64_t[]>(mask_ + 1))
+	    : mask_(std::bit_ceil(capacity) - 1), slots_(std::make_unique<Element[]>(mask_ + 1))
 	{
 		pthread_mutexattr_t attributes;
 
@@ -44,17 +46,17 @@ template <int Kind> class mutex_ring
 		pthread_mutex_destroy(&mutex_);
 	}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return try_push_batch(&element, 1) == 1;
+		return try_push_batch(&pushed, 1) == 1;
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return try_pop_batch(&element, 1) == 1;
+		return try_pop_batch(&popped, 1) == 1;
 	}
 
-	size_t try_push_batch(const uint64_t *elements, size_t count)
+	size_t try_push_batch(const Element *elements, size_t count)
 	{
 		pthread_mutex_lock(&mutex_);
 		count = std::min<size_t>(count, mask_ + 1 - (tail_ - head_));
@@ -65,7 +67,7 @@ template <int Kind> class mutex_ring
 		return count;
 	}
 
-	size_t try_pop_batch(uint64_t *elements, size_t count)
+	size_t try_pop_batch(Element *elements, size_t count)
 	{
 		pthread_mutex_lock(&mutex_);
 		count = std::min<size_t>(count, tail_ - head_);
@@ -81,11 +83,11 @@ template <int Kind> class mutex_ring
 	uint64_t head_ = 0; /* index of the oldest element; indices only grow */
 	uint64_t tail_ = 0; /* index after the newest */
 	const uint64_t mask_;
-	const std::unique_ptr<uint64_t[]> slots_;
+	const std::unique_ptr<Element[]> slots_;
 };
 
-using mutex_ring_normal = mutex_ring<PTHREAD_MUTEX_NORMAL>;
-using mutex_ring_adaptive = mutex_ring<PTHREAD_MUTEX_ADAPTIVE_NP>;
+template <class Element> using mutex_ring_normal = mutex_ring<PTHREAD_MUTEX_NORMAL, Element>;
+template <class Element> using mutex_ring_adaptive = mutex_ring<PTHREAD_MUTEX_ADAPTIVE_NP, Element>;
 
 } // namespace bench
 

@@ -6,9 +6,9 @@
 #include <boost/lockfree/spsc_queue.hpp>
 #include <boost/lockfree/stack.hpp>
 
-#include "../queue_scenarios.h"
-#include "../stack_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
+#include "stack_scenarios.h"
 
 namespace bench
 {
@@ -16,52 +16,56 @@ namespace bench
 namespace
 {
 
-class shared
+template <class Element> class shared
 {
       public:
+	using element = Element;
+
 	explicit shared(size_t capacity) : queue_(capacity) {}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return queue_.bounded_push(element);
+		return queue_.bounded_push(pushed);
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return queue_.pop(element);
+		return queue_.pop(popped);
 	}
 
       private:
-	boost::lockfree::queue<uint64_t, boost::lockfree::fixed_sized<true>> queue_;
+	boost::lockfree::queue<Element, boost::lockfree::fixed_sized<true>> queue_;
 };
 
-class spsc
+template <class Element> class spsc
 {
       public:
+	using element = Element;
+
 	explicit spsc(size_t capacity) : queue_(capacity) {}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return queue_.push(element);
+		return queue_.push(pushed);
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return queue_.pop(element);
+		return queue_.pop(popped);
 	}
 
-	size_t try_push_batch(const uint64_t *elements, size_t count)
+	size_t try_push_batch(const Element *elements, size_t count)
 	{
 		return queue_.push(elements, count);
 	}
 
-	size_t try_pop_batch(uint64_t *elements, size_t count)
+	size_t try_pop_batch(Element *elements, size_t count)
 	{
 		return queue_.pop(elements, count);
 	}
 
       private:
-	boost::lockfree::spsc_queue<uint64_t> queue_;
+	boost::lockfree::spsc_queue<Element> queue_;
 };
 
 class stack
@@ -100,9 +104,9 @@ class stack
 void add_peer_boost_lockfree()
 {
 	add_one_stack<stack>("boost", role::peer);
-	add_shared_queue<shared>("mpmc_queue", "boost", role::peer);
-	add_shared_queue<shared>("mpmc_lockfree", "boost", role::peer);
-	add_queue<spsc>("spsc_queue", "boost", role::peer);
+	add_shared_sizes<shared>("mpmc_queue", "boost", role::peer);
+	add_shared_sizes<shared>("mpmc_lockfree", "boost", role::peer);
+	add_spsc_sizes<spsc>("spsc_queue", "boost", role::peer);
 }
 
 } // namespace bench

@@ -3,11 +3,11 @@
 /* Concurrency Kit: ck_ring, in its forms for many threads and for one on either side or on both,
  * ck_stack for many threads, ck_sequence and ck_epoch. */
 
-#include "../queue_scenarios.h"
-#include "../retire_scenarios.h"
-#include "../snapshot_scenarios.h"
-#include "../stack_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
+#include "retire_scenarios.h"
+#include "snapshot_scenarios.h"
+#include "stack_scenarios.h"
 
 /* It returns false where it means a null pointer; C++ takes only 0 for one. */
 #define false 0
@@ -225,7 +225,7 @@ class retire_by_epoch
 		ck_epoch_record *record = epoch_reader::record();
 
 		ck_epoch_call(record, reinterpret_cast<ck_epoch_entry *>(piece),
-			      [](ck_epoch_entry *entry) { free(entry); });
+			      [](ck_epoch_entry *entry) { free_piece(entry); });
 		look_now_and_then(record);
 	}
 

@@ -10,8 +10,8 @@
 
 #include <rte_ring.h>
 
-#include "../queue_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
 
 namespace bench
 {
@@ -19,14 +19,16 @@ namespace bench
 namespace
 {
 
-template <unsigned Flags> class ring
+template <unsigned Flags, class Element> class ring
 {
       public:
+	using element = Element;
+
 	explicit ring(size_t capacity)
 	{
 		/* One slot stays empty, unless the ring is told its exact size. */
 		auto count = static_cast<unsigned>(capacity);
-		ssize_t bytes = rte_ring_get_memsize(count);
+		ssize_t bytes = rte_ring_get_memsize_elem(sizeof(Element), count);
 
 		if (bytes > 0)
 			ring_ = static_cast<rte_ring *>(std::aligned_alloc(
@@ -43,23 +45,23 @@ template <unsigned Flags> class ring
 		std::free(ring_);
 	}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return try_push_batch(&element, 1) == 1;
+		return try_push_batch(&pushed, 1) == 1;
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return try_pop_batch(&element, 1) == 1;
+		return try_pop_batch(&popped, 1) == 1;
 	}
 
-	size_t try_push_batch(const uint64_t *elements, size_t count)
+	size_t try_push_batch(const Element *elements, size_t count)
 	{
 		return rte_ring_enqueue_burst_elem(ring_, elements, sizeof(*elements),
 						   static_cast<unsigned>(count), nullptr);
 	}
 
-	size_t try_pop_batch(uint64_t *elements, size_t count)
+	size_t try_pop_batch(Element *elements, size_t count)
 	{
 		return rte_ring_dequeue_burst_elem(ring_, elements, sizeof(*elements),
 						   static_cast<unsigned>(count), nullptr);
@@ -69,16 +71,19 @@ template <unsigned Flags> class ring
 	rte_ring *ring_ = nullptr;
 };
 
+template <class Element> using shared = ring<0, Element>;
+template <class Element> using shared_hts = ring<RING_F_MP_HTS_ENQ | RING_F_MC_HTS_DEQ, Element>;
+template <class Element> using gathering_hts = ring<RING_F_MP_HTS_ENQ | RING_F_SC_DEQ, Element>;
+template <class Element> using spsc = ring<RING_F_SP_ENQ | RING_F_SC_DEQ, Element>;
+
 } // namespace
 
 void add_peer_dpdk()
 {
-	add_shared_queue<ring<0>>("mpmc_queue", "dpdk_ring", role::peer);
-	add_shared_queue<ring<RING_F_MP_HTS_ENQ | RING_F_MC_HTS_DEQ>>("mpmc_queue", "dpdk_ring_hts",
-								      role::peer);
-	add_gathering_queue<ring<RING_F_MP_HTS_ENQ | RING_F_SC_DEQ>>("mpsc_queue", "dpdk_ring_hts",
-								     role::peer);
-	add_queue<ring<RING_F_SP_ENQ | RING_F_SC_DEQ>>("spsc_queue", "dpdk_ring", role::peer);
+	add_shared_sizes<shared>("mpmc_queue", "dpdk_ring", role::peer);
+	add_shared_sizes<shared_hts>("mpmc_queue", "dpdk_ring_hts", role::peer);
+	add_gathering_sizes<gathering_hts>("mpsc_queue", "dpdk_ring_hts", role::peer);
+	add_spsc_sizes<spsc>("spsc_queue", "dpdk_ring", role::peer);
 }
 
 } // namespace bench

@@ -11,8 +11,8 @@
 #include <cds/gc/hp.h>
 #include <cds/init.h>
 
-#include "../queue_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
 
 namespace bench
 {
@@ -20,23 +20,25 @@ namespace bench
 namespace
 {
 
-class ring
+template <class Element> class ring
 {
       public:
+	using element = Element;
+
 	explicit ring(size_t capacity) : queue_(capacity) {}
 
-	bool try_push(uint64_t element)
+	bool try_push(const element &pushed)
 	{
-		return queue_.enqueue(element);
+		return queue_.enqueue(pushed);
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(element &popped)
 	{
-		return queue_.dequeue(element);
+		return queue_.dequeue(popped);
 	}
 
       private:
-	WEFT_LINE_ALIGNED cds::container::VyukovMPMCCycleQueue<uint64_t> queue_;
+	WEFT_LINE_ALIGNED cds::container::VyukovMPMCCycleQueue<Element> queue_;
 };
 
 /* What all its threads share; there before the first queue, and never taken down. */
@@ -55,6 +57,8 @@ void initialize()
 template <class Queue> class over_hazard_pointers
 {
       public:
+	using element = typename Queue::value_type;
+
 	explicit over_hazard_pointers(size_t)
 	{
 		initialize();
@@ -85,14 +89,14 @@ template <class Queue> class over_hazard_pointers
 			cds::threading::Manager::detachThread();
 		}
 
-		bool try_push(uint64_t element)
+		bool try_push(const element &pushed)
 		{
-			return queue_.enqueue(element);
+			return queue_.enqueue(pushed);
 		}
 
-		bool try_pop(uint64_t &element)
+		bool try_pop(element &popped)
 		{
-			return queue_.dequeue(element);
+			return queue_.dequeue(popped);
 		}
 
 	      private:
@@ -106,16 +110,18 @@ template <class Queue> class over_hazard_pointers
 	std::unique_ptr<Queue> queue_;
 };
 
-using michael_scott = over_hazard_pointers<cds::container::MSQueue<cds::gc::HP, uint64_t>>;
-using baskets = over_hazard_pointers<cds::container::BasketQueue<cds::gc::HP, uint64_t>>;
+template <class Element>
+using michael_scott = over_hazard_pointers<cds::container::MSQueue<cds::gc::HP, Element>>;
+template <class Element>
+using baskets = over_hazard_pointers<cds::container::BasketQueue<cds::gc::HP, Element>>;
 
 } // namespace
 
 void add_peer_libcds()
 {
-	add_shared_queue<ring>("mpmc_queue", "libcds_vyukov", role::peer);
-	add_shared_queue<michael_scott>("mpmc_unbounded", "libcds_ms", role::peer);
-	add_shared_queue<baskets>("mpmc_unbounded", "libcds_basket", role::peer);
+	add_shared_sizes<ring>("mpmc_queue", "libcds_vyukov", role::peer);
+	add_shared_sizes<michael_scott>("mpmc_unbounded", "libcds_ms", role::peer);
+	add_shared_sizes<baskets>("mpmc_unbounded", "libcds_basket", role::peer);
 }
 
 } // namespace bench

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * liburcu, the memb flavour as its users have it: sections are inlined, call_rcu frees; and its
- * wfcqueue, for one consumer, who never waits.
+ * liburcu, the memb flavour as its users have it: sections are inlined, call_rcu frees. Its
+ * wfcqueue, for one consumer, who never waits, and for several, under its own lock.
  */
 
 #include <memory>
 
-#include "../message_queue.h"
-#include "../queue_scenarios.h"
-#include "../retire_scenarios.h"
-#include "../snapshot_scenarios.h"
-#include "peer_list.h"
+#include "message_queue.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
+#include "retire_scenarios.h"
+#include "snapshot_scenarios.h"
 
 #define _LGPL_SOURCE
 #include <urcu/urcu-memb.h>
@@ -80,7 +80,7 @@ class retire_by_call_rcu
 	{
 		register_thread();
 		urcu_memb_call_rcu(reinterpret_cast<rcu_head *>(piece),
-				   [](rcu_head *head) { free(head); });
+				   [](rcu_head *head) { free_piece(head); });
 	}
 
 	static void finish()
@@ -118,12 +118,59 @@ struct wfcqueue_messages {
 	}
 };
 
+/* Any number of consumers, who take its lock, and nodes from malloc: it has no bound. */
+class locked_wfcqueue
+{
+      public:
+	explicit locked_wfcqueue(size_t)
+	{
+		cds_wfcq_init(&head_, &tail_);
+	}
+
+	locked_wfcqueue(const locked_wfcqueue &) = delete;
+
+	~locked_wfcqueue()
+	{
+		cds_wfcq_destroy(&head_, &tail_);
+	}
+
+	bool try_push(uint64_t pushed)
+	{
+		auto *made = new node{{}, pushed};
+
+		cds_wfcq_node_init(&made->link);
+		cds_wfcq_enqueue(cds_wfcq_head_cast(&head_), &tail_, &made->link);
+		return true;
+	}
+
+	bool try_pop(uint64_t &popped)
+	{
+		auto *first = reinterpret_cast<node *>(cds_wfcq_dequeue_blocking(&head_, &tail_));
+
+		if (first == nullptr)
+			return false;
+		popped = first->number;
+		delete first;
+		return true;
+	}
+
+      private:
+	struct node {
+		cds_wfcq_node link; /* first */
+		uint64_t number;
+	};
+
+	WEFT_LINE_ALIGNED cds_wfcq_head head_;
+	WEFT_LINE_ALIGNED cds_wfcq_tail tail_;
+};
+
 } // namespace
 
 void add_peer_liburcu()
 {
 	add_gathering_queue<message_queue<wfcqueue_messages>>("mpsc_queue", "urcu_wfcqueue",
 							      role::peer);
+	add_shared_queue<locked_wfcqueue>("mpmc_unbounded", "urcu_wfcqueue", role::peer);
 	add_snapshot<by_call_rcu>("rcu_ptr", "urcu_memb", role::peer);
 	add_retire<retire_by_call_rcu>("rcu_ptr", "call_rcu", role::peer);
 }

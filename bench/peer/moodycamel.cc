@@ -8,8 +8,8 @@
 
 #include <concurrentqueue/concurrentqueue.h>
 
-#include "../queue_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
 
 namespace bench
 {
@@ -17,10 +17,11 @@ namespace bench
 namespace
 {
 
-class moodycamel_queue
+template <class Element> class moodycamel_queue
 {
       public:
-	using queue = moodycamel::ConcurrentQueue<uint64_t>;
+	using element = Element;
+	using queue = moodycamel::ConcurrentQueue<Element>;
 
 	explicit moodycamel_queue(size_t capacity) : queue_(capacity) {}
 
@@ -32,12 +33,12 @@ class moodycamel_queue
 		{
 		}
 
-		bool try_push(uint64_t element)
+		bool try_push(const Element &pushed)
 		{
-			return queue_.enqueue(token_, element);
+			return queue_.enqueue(token_, pushed);
 		}
 
-		size_t try_push_batch(const uint64_t *elements, size_t count)
+		size_t try_push_batch(const Element *elements, size_t count)
 		{
 			return queue_.enqueue_bulk(token_, elements, count) ? count : 0;
 		}
@@ -55,12 +56,12 @@ class moodycamel_queue
 		{
 		}
 
-		bool try_pop(uint64_t &element)
+		bool try_pop(Element &popped)
 		{
-			return queue_.try_dequeue(token_, element);
+			return queue_.try_dequeue(token_, popped);
 		}
 
-		size_t try_pop_batch(uint64_t *elements, size_t count)
+		size_t try_pop_batch(Element *elements, size_t count)
 		{
 			return queue_.try_dequeue_bulk(token_, elements, count);
 		}
@@ -78,8 +79,9 @@ class moodycamel_queue
 
 void add_peer_moodycamel()
 {
-	add_shared_queue<moodycamel_queue>("mpmc_queue", "moodycamel", role::peer);
-	add_gathering_queue<moodycamel_queue>("mpsc_queue", "moodycamel", role::peer);
+	add_shared_sizes<moodycamel_queue>("mpmc_queue", "moodycamel", role::peer);
+	add_shared_sizes<moodycamel_queue>("mpmc_unbounded", "moodycamel", role::peer);
+	add_gathering_sizes<moodycamel_queue>("mpsc_queue", "moodycamel", role::peer);
 }
 
 } // namespace bench

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "peer_list.h"
+#include "peer/peer_list.h"
 
 namespace bench
 {
@@ -12,12 +12,12 @@ struct peer {
 	const char *package;
 };
 
-/* Written by meson: {add_peer_boost_lockfree, "libboost-dev 1.74.0.3"}, ... and an empty one at the
- * end. */
-constexpr peer built[] = {
-#include "peers_built.inc"
-	{nullptr, nullptr},
-};
+/*
+ * Written by meson, with an empty one at the end of each:
+ *     built     {add_peer_boost_lockfree, "libboost-dev 1.74.0.3"}, ...
+ *     left_out  "libck-dev (not there)", ...
+ */
+#include "peer/peers_built.inc"
 
 } // namespace
 
@@ -29,11 +29,15 @@ void add_peers()
 
 std::string peers()
 {
-	std::string names;
+	std::string names, others;
 
+	/* Some packages have several adapters. */
 	for (const peer *peer = built; peer->add != nullptr; peer++)
-		names += (names.empty() ? "" : ", ") + std::string(peer->package);
-	return names.empty() ? "none" : names;
+		if (names.find(peer->package) == std::string::npos)
+			names += (names.empty() ? "" : ", ") + std::string(peer->package);
+	for (const char *const *name = left_out; *name != nullptr; name++)
+		others += (others.empty() ? "; left out: " : ", ") + std::string(*name);
+	return (names.empty() ? "none" : names) + others;
 }
 
 } // namespace bench

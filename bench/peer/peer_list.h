@@ -15,7 +15,8 @@ namespace bench
 /* Adds the benchmarks of the peers that were there when this was built. */
 void add_peers();
 
-/* Their packages and versions: "libboost-dev 1.74.0.3, libtbb-dev 2021.8.0-2"; or "none". */
+/* Their packages and versions, or "none"; and which were left out when this was built, and why:
+ * "libboost-dev 1.74.0.3, libtbb-dev 2021.8.0-2; left out: libck-dev (not there)". */
 std::string peers();
 
 /* Defined by the adapters. */
@@ -24,12 +25,20 @@ void add_peer_boost_context();
 void add_peer_boost_lockfree();
 void add_peer_ck();
 void add_peer_dpdk();
+void add_peer_glib();
 void add_peer_libcds();
 void add_peer_liburcu();
+void add_peer_liburcu_cds();
+void add_peer_libuv();
+void add_peer_mimalloc();
 void add_peer_moodycamel();
 void add_peer_openmp();
+void add_peer_openmp_clang();
+void add_peer_pthreadpool();
 void add_peer_readerwriterqueue();
 void add_peer_tbb();
+void add_peer_tcmalloc();
+void add_peer_thread_pool();
 
 } // namespace bench
 

@@ -4,8 +4,8 @@
 
 #include <readerwriterqueue/readerwriterqueue.h>
 
-#include "../queue_scenarios.h"
-#include "peer_list.h"
+#include "peer/peer_list.h"
+#include "queue_scenarios.h"
 
 namespace bench
 {
@@ -13,30 +13,32 @@ namespace bench
 namespace
 {
 
-class reader_writer
+template <class Element> class reader_writer
 {
       public:
+	using element = Element;
+
 	explicit reader_writer(size_t capacity) : queue_(capacity) {}
 
-	bool try_push(uint64_t element)
+	bool try_push(const Element &pushed)
 	{
-		return queue_.try_enqueue(element);
+		return queue_.try_enqueue(pushed);
 	}
 
-	bool try_pop(uint64_t &element)
+	bool try_pop(Element &popped)
 	{
-		return queue_.try_dequeue(element);
+		return queue_.try_dequeue(popped);
 	}
 
       private:
-	moodycamel::ReaderWriterQueue<uint64_t> queue_;
+	moodycamel::ReaderWriterQueue<Element> queue_;
 };
 
 } // namespace
 
 void add_peer_readerwriterqueue()
 {
-	add_queue<reader_writer>("spsc_queue", "readerwriter", role::peer);
+	add_spsc_sizes<reader_writer>("spsc_queue", "readerwriter", role::peer);
 }
 
 } // namespace bench

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* strand: tasks that run one at a time and in order, all of one strand or of many in turn, against
+ * lists behind mutexes over a mutex pool. */
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+
+#include <weft/pool/strand.h>
+
+#include "baseline/mutex_strand.h"
+#include "harness.h"
+#include "registry.h"
+
+namespace bench
+{
+
+namespace
+{
+
+/* As many workers as places, and so many strands of theirs. */
+class weft_strands
+{
+      public:
+	using task = weft_task;
+
+	explicit weft_strands(unsigned count)
+	    : plan_(placement::instance().plan_for(0, placement::instance().places())),
+	      strands_(std::make_unique<weft_strand[]>(count)), count_(count)
+	{
+		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+
+		options.plan = plan_;
+		if (int error = weft_pool_create(&pool_, &options); error != 0) {
+			weft_plan_destroy(plan_);
+			throw std::runtime_error(std::strerror(-error));
+		}
+		for (unsigned i = 0; i < count; i++)
+			weft_strand_init(&strands_[i], pool_, nullptr);
+	}
+
+	weft_strands(const weft_strands &) = delete;
+
+	~weft_strands()
+	{
+		for (unsigned i = 0; i < count_; i++)
+			weft_strand_fini(&strands_[i]);
+		weft_pool_destroy(pool_);
+		weft_plan_destroy(plan_);
+	}
+
+	void submit(unsigned strand, task &submitted, void (*function)(task *))
+	{
+		weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+
+		options.strand = &strands_[strand];
+		weft_task_init(&submitted, function);
+		weft_task_submit_with(pool_, &submitted, &options);
+	}
+
+      private:
+	weft_plan *plan_;
+	weft_pool *pool_ = nullptr;
+	std::unique_ptr<weft_strand[]> strands_;
+	unsigned count_;
+};
+
+template <unsigned SpinNs> class mutex_strands
+{
+	using strand = mutex_strand<SpinNs>;
+
+      public:
+	using task = typename strand::task;
+
+	explicit mutex_strands(unsigned count) : pool_(0, placement::instance().places())
+	{
+		for (unsigned i = 0; i < count; i++)
+			strands_.push_back(std::make_unique<strand>(pool_));
+	}
+
+	void submit(unsigned number, task &submitted, void (*function)(task *))
+	{
+		submitted.function = function;
+		strands_[number]->submit(submitted);
+	}
+
+      private:
+	/* Outlive the pool, whose end is that of their tasks. */
+	std::vector<std::unique_ptr<strand>> strands_;
+	mutex_pool<SpinNs> pool_;
+};
+
+template <class Strands> class strand_scenario
+{
+      public:
+	/* Tasks from outside, the strands in turn. */
+	static result measure(unsigned count)
+	{
+		std::vector<tally> seen(count);
+		std::vector<job> jobs(current_settings().tasks);
+		std::atomic<unsigned> ended{0};
+		size_t rounds = jobs.size() / count;
+		double ns;
+
+		{
+			Strands strands(count);
+
+			ns = run_crew(1, 0, [&](unsigned, const stop_flag &) {
+				patience patience;
+
+				for (size_t i = 0; i < rounds * count; i++) {
+					jobs[i].seen = &seen[i % count];
+					jobs[i].number = i / count;
+					jobs[i].ended = i / count == rounds - 1 ? &ended : nullptr;
+					strands.submit(static_cast<unsigned>(i % count), jobs[i],
+						       run);
+				}
+				while (ended.load(std::memory_order_acquire) < count)
+					patience.failed();
+			});
+		}
+		for (const tally &one : seen)
+			if (one.wrong != 0 || one.count != rounds)
+				return {.wrong = "tasks of a strand did not run once and in order"};
+		return {.ns = ns / static_cast<double>(rounds * count)};
+	}
+
+      private:
+	struct job : Strands::task {
+		tally *seen; /* of its strand, whose tasks need no lock for it */
+		uint64_t number;
+		std::atomic<unsigned> *ended; /* the last one says so */
+	};
+
+	static void run(typename Strands::task *task)
+	{
+		auto *self = static_cast<job *>(task);
+
+		self->seen->wrong += self->seen->count++ != self->number;
+		if (self->ended != nullptr)
+			self->ended->fetch_add(1, std::memory_order_release);
+	}
+};
+
+template <class Strands> void add_strands(const std::string &name, role role)
+{
+	for (unsigned count : {1u, 64u})
+		add("strand", std::to_string(count) + (count == 1 ? "_strand" : "_strands"),
+		    unit::time,
+		    {name, role, [count] { return strand_scenario<Strands>::measure(count); }});
+}
+
+} // namespace
+
+void add_strand()
+{
+	add_strands<weft_strands>("weft", role::weft);
+	add_strands<mutex_strands<0>>("mutex_pool", role::baseline);
+	add_strands<mutex_strands<30000>>("mutex_pool_spin", role::baseline);
+}
+
+} // namespace bench

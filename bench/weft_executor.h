@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WEFT_BENCH_WEFT_EXECUTOR_H
+#define WEFT_BENCH_WEFT_EXECUTOR_H
+
+/* weft's pool as the scenarios want it (pool_scenarios.h, future_scenarios.h). */
+
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include <weft/pool/executor.h>
+#include <weft/pool/future.h>
+#include <weft/pool/pool.h>
+
+#include "harness.h"
+
+namespace bench
+{
+
+/* SpinNs is that of the pool's options. */
+template <uint64_t SpinNs> class weft_executor
+{
+      public:
+	using task = weft_task;
+	using future = weft_future *;
+
+	weft_executor(unsigned first, unsigned workers)
+	    : plan_(placement::instance().plan_for(first, workers))
+	{
+		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+
+		options.plan = plan_;
+		options.spin_ns = SpinNs;
+		if (int error = weft_pool_create(&pool_, &options); error != 0) {
+			weft_plan_destroy(plan_);
+			throw std::runtime_error(std::strerror(-error));
+		}
+	}
+
+	weft_executor(const weft_executor &) = delete;
+
+	~weft_executor()
+	{
+		weft_pool_destroy(pool_);
+		weft_plan_destroy(plan_);
+	}
+
+	static void prepare(task &prepared, void (*function)(task *))
+	{
+		weft_task_init(&prepared, function);
+	}
+
+	/* These can fail only where the benchmark is wrong, which its checks find. */
+	void submit(task &prepared)
+	{
+		weft_task_submit(pool_, &prepared);
+	}
+
+	void submit(const std::vector<task *> &prepared)
+	{
+		weft_task_submit_many(pool_, prepared.data(), prepared.size(), nullptr);
+	}
+
+	void wait(task &submitted)
+	{
+		weft_task_wait(&submitted, WEFT_FOREVER);
+	}
+
+	future submit(int (*function)(void *argument, void **value), void *argument)
+	{
+		future submitted = nullptr;
+
+		weft_submit(pool_, function, argument, &submitted);
+		return submitted;
+	}
+
+	void wait(future submitted)
+	{
+		weft_future_wait(submitted, WEFT_FOREVER);
+	}
+
+	static void *value(future ended)
+	{
+		return weft_future_value(ended);
+	}
+
+	template <void (*Function)(void *)> static bool on_done(future submitted, void *argument)
+	{
+		return weft_future_on_done(
+			       submitted, [](future, void *given) { Function(given); }, argument) ==
+		       0;
+	}
+
+	static bool cancel(future submitted)
+	{
+		return weft_future_cancel(submitted);
+	}
+
+	static void release(future owned)
+	{
+		weft_future_release(owned);
+	}
+
+      private:
+	weft_plan *plan_;
+	weft_pool *pool_ = nullptr;
+};
+
+} // namespace bench
+
+#endif
