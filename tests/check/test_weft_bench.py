@@ -4,16 +4,18 @@
 and its own checks find nothing wrong; table and JSON have them all; bad arguments are refused."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from c_source import Tap
 
 STRUCTURES = ['mpmc_queue', 'mpmc_lockfree', 'mpmc_unbounded', 'mpsc_queue', 'spsc_queue',
               'stack', 'deque', 'priority_queue', 'multiqueue', 'counter', 'gauge', 'histogram',
-              'rcu_ptr', 'seqlock', 'object_pool', 'park', 'eventcount', 'pool', 'forkjoin',
-              'fiber']
+              'rcu_ptr', 'seqlock', 'object_pool', 'park', 'eventcount', 'pool', 'future', 'strand',
+              'forkjoin', 'fiber', 'timer']
 CONTEXT = ['compiler', 'cpu', 'flags', 'peers', 'pinned', 'plan', 'weft']
 BRIEF = ['--run-ms', '1', '--repetitions', '2']
 
@@ -74,6 +76,73 @@ def complaints_about_json(path, names):
     return problems
 
 
+def round_of(pid):
+    """The process that measures for this one, or None."""
+    for entry in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{entry}/stat', encoding='utf-8', errors='replace') as file:
+                state, parent = file.read().rpartition(')')[2].split()[:2]
+            with open(f'/proc/{entry}/cmdline', encoding='utf-8', errors='replace') as file:
+                measures = '--round' in file.read().split('\0')
+        except OSError:
+            continue
+        if int(parent) == pid and measures and state != 'Z':
+            return int(entry)
+    return None
+
+
+def wait_until(condition):
+    """What the condition comes to, which is true within a minute or never."""
+    end = time.monotonic() + 60
+    while not (result := condition()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return result
+
+
+def is_measured(path):
+    """Whether there is a first figure in the JSON."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            return 'real_time' in file.read()
+    except FileNotFoundError:
+        return False
+
+
+def begun(weft, path, *arguments):
+    """A run whose first figure is there; it was begun so that it ends with this program."""
+    run = subprocess.Popen([weft, 'bench', '--json', path, '--run-ms', '100', *arguments],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: run.poll() is not None or is_measured(path))
+    return run
+
+
+def check_killed(tap, weft, folder):
+    """A round that is killed costs its own figures, and the rest of the run none."""
+    path = os.path.join(folder, 'round.json')
+    run = begun(weft, path, '--repetitions', '3', '^park/uncontended')
+    os.kill(wait_until(lambda: round_of(run.pid)), signal.SIGKILL)
+    out, err = run.communicate(timeout=60)
+    problems = [] if run.returncode == 1 else [f'status {run.returncode}']
+    with open(path, encoding='utf-8') as file:
+        runs = [one for one in json.load(file)['benchmarks'] if one['name'].startswith('park/')]
+    wrong = [one for one in runs if one.get('error_occurred')]
+    if len(wrong) != 1 or 'Killed' not in wrong[0]['error_message']:
+        problems.append(f'in the JSON: {wrong}')
+    if len(runs) - len(wrong) < 4:
+        problems.append(f'{len(runs)} measurements were kept')
+    problems += [f'not there: {word}' for word, said in (
+        ('ended by a signal: Killed', err), ('uncontended', out)) if word not in said]
+    tap.point('when a round is killed the others go on, and it says so', problems)
+    # The run itself: what it had is there (test_bench_report reads it), and nothing goes on.
+    path = os.path.join(folder, 'run.json')
+    run = begun(weft, path, '--repetitions', '100', '^park/uncontended')
+    measures = wait_until(lambda: round_of(run.pid))
+    run.kill()
+    run.communicate(timeout=60)
+    tap.point('when the run is killed its round ends as well', [] if wait_until(
+        lambda: not os.path.exists(f'/proc/{measures}')) else [f'process {measures} goes on'])
+
+
 def main():
     weft = sys.argv[1]
     tap = Tap()
@@ -84,10 +153,15 @@ def main():
         if not any(name.startswith(structure + '/') and name.count('/') == 2 for name in names)])
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'all.json')
-        everything = Call(weft, '--short', '--peers', '--json', path, *BRIEF)
+        everything = Call(weft, '--peers', '--json', path, *BRIEF)
         tap.point('every benchmark runs and is right', everything.ended(0))
         tap.point('the table has every structure', complaints_about_table(everything.out))
         tap.point('the JSON has every benchmark', complaints_about_json(path, names))
+        with open(path, encoding='utf-8') as file:
+            peers = json.load(file)['context']['peers']
+        tap.point('the adapters of all peers that are there compile',
+                  [peers] if 'does not compile' in peers else [])
+        check_killed(tap, weft, folder)
         tap.point('a JSON file that cannot be written ends it before it measures', Call(
             weft, '--json', os.path.join(folder, 'no', 'such')).ended(1, 'cannot write'))
     tap.point('a filter chooses', [] if all('park/' in name for name in Call(

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The benchmarks' own checks: each of them measures a thing that is broken in one way, and must say
+ * that it is; and one that is not, and must not.
+ */
+#include <cstdio>
+#include <mutex>
+
+#include "baseline/mutex_heap.h"
+#include "baseline/mutex_pool.h"
+#include "baseline/mutex_ring.h"
+#include "baseline/mutex_stack.h"
+#include "baseline/reader_locks.h"
+#include "fiber_scenarios.h"
+#include "future_scenarios.h"
+#include "object_scenarios.h"
+#include "pool_scenarios.h"
+#include "priority_scenarios.h"
+#include "queue_scenarios.h"
+#include "retire_scenarios.h"
+#include "snapshot_scenarios.h"
+#include "stack_scenarios.h"
+#include "update_scenarios.h"
+
+using namespace bench;
+
+namespace
+{
+
+enum class fault {
+	none,
+	loses,
+	doubles,
+	swaps, /* gives one out of order */
+	tears, /* gives one that is not whole */
+};
+
+/* Whether this is one of the operations that go wrong: ten of them, the very first included. */
+class rarely
+{
+      public:
+	bool now()
+	{
+		unsigned number = count_.fetch_add(1, std::memory_order_relaxed);
+
+		return number % 100 == 0 && number < 1000;
+	}
+
+      private:
+	std::atomic<unsigned> count_{0};
+};
+
+template <size_t Bytes> void tear(block<Bytes> &element)
+{
+	element.words.back()++;
+}
+
+void tear(uint64_t &element)
+{
+	element++;
+}
+
+template <fault Fault, class Element> class broken_queue
+{
+      public:
+	using element = Element;
+
+	explicit broken_queue(size_t capacity) : ring_(capacity) {}
+
+	bool try_push(const Element &pushed)
+	{
+		if (Fault == fault::loses && rarely_.now())
+			return true;
+		if (Fault == fault::doubles && rarely_.now() && !ring_.try_push(pushed))
+			return false;
+		return ring_.try_push(pushed);
+	}
+
+	bool try_pop(Element &popped)
+	{
+		std::lock_guard<std::mutex> guard(mutex_);
+		Element next;
+
+		if (holds_) {
+			popped = held_;
+			holds_ = false;
+			return true;
+		}
+		if (!ring_.try_pop(popped))
+			return false;
+		if (Fault == fault::swaps && rarely_.now() && ring_.try_pop(next)) {
+			held_ = popped;
+			popped = next;
+			holds_ = true;
+		}
+		if (Fault == fault::tears && rarely_.now())
+			tear(popped);
+		return true;
+	}
+
+	size_t try_push_batch(const Element *elements, size_t count)
+	{
+		size_t pushed = 0;
+
+		while (pushed < count && try_push(elements[pushed]))
+			pushed++;
+		return pushed;
+	}
+
+	size_t try_pop_batch(Element *elements, size_t count)
+	{
+		size_t popped = 0;
+
+		while (popped < count && try_pop(elements[popped]))
+			popped++;
+		return popped;
+	}
+
+      private:
+	mutex_ring_normal<Element> ring_;
+	rarely rarely_;
+	std::mutex mutex_;
+	Element held_ = {};
+	bool holds_ = false;
+};
+
+template <fault Fault> class broken_stack : public mutex_stack<PTHREAD_MUTEX_NORMAL>
+{
+      public:
+	using mutex_stack::mutex_stack;
+
+	void push(element pushed)
+	{
+		if (Fault == fault::loses && rarely_.now())
+			return;
+		if (Fault == fault::doubles && rarely_.now())
+			mutex_stack::push(pushed);
+		mutex_stack::push(pushed);
+	}
+
+      private:
+	rarely rarely_;
+};
+
+template <fault Fault> class broken_heap
+{
+      public:
+	static constexpr bool strict = true;
+
+	explicit broken_heap(size_t capacity) : heap_(capacity) {}
+
+	class user
+	{
+	      public:
+		explicit user(broken_heap &queue) : queue_(queue) {}
+
+		bool try_push(uint64_t priority, uint64_t element)
+		{
+			if (Fault == fault::loses && queue_.rarely_.now())
+				return true;
+			if (Fault == fault::swaps)
+				priority = few_priorities - priority;
+			return queue_.heap_.try_push(priority, element);
+		}
+
+		bool try_pop(uint64_t &element)
+		{
+			return queue_.heap_.try_pop(element);
+		}
+
+	      private:
+		broken_heap &queue_;
+	};
+
+      private:
+	mutex_heap_normal heap_;
+	rarely rarely_;
+};
+
+template <fault Fault> class broken_count
+{
+      public:
+	explicit broken_count(unsigned) {}
+
+	auto updater(unsigned)
+	{
+		return [this](uint64_t i) {
+			if (Fault != fault::loses || i != 100)
+				count_.fetch_add(1, std::memory_order_relaxed);
+		};
+	}
+
+	bool is_right(uint64_t updates) const
+	{
+		return count_.load() == updates;
+	}
+
+      private:
+	std::atomic<uint64_t> count_{0};
+};
+
+template <fault Fault> class broken_snapshot
+{
+      public:
+	void read(snapshot &value)
+	{
+		lock_.enter();
+		value = value_;
+		if (Fault == fault::tears && rarely_.now())
+			value.words[7]++;
+		if (Fault == fault::swaps && rarely_.now())
+			value = {};
+		lock_.exit();
+	}
+
+	void write(const snapshot &value)
+	{
+		lock_.exclude();
+		value_ = value;
+		lock_.admit();
+	}
+
+      private:
+	mutex_lock lock_;
+	snapshot value_ = {{1, 1, 1, 1, 1, 1, 1, 1}};
+	rarely rarely_;
+};
+
+template <fault Fault> class broken_retirement
+{
+      public:
+	void retire(retired_piece *piece)
+	{
+		if (Fault == fault::loses && rarely_.now())
+			free(piece);
+		else
+			free_piece(piece);
+	}
+
+	void finish() {}
+
+      private:
+	rarely rarely_;
+};
+
+template <fault Fault> class broken_allocator
+{
+      public:
+	void *alloc()
+	{
+		/* The same memory twice. */
+		if (Fault == fault::doubles)
+			return &only_;
+		return std::malloc(sizeof(object));
+	}
+
+	void free(void *freed)
+	{
+		if (Fault != fault::doubles)
+			std::free(freed);
+	}
+
+      private:
+	object only_ = {};
+};
+
+/* Its tasks run twice, or not at all; its futures have no value. */
+template <fault Fault> class broken_pool : public mutex_pool<0>
+{
+	using mutex_pool = mutex_pool<0>;
+
+      public:
+	using mutex_pool::mutex_pool;
+	using mutex_pool::submit;
+
+	void submit(task &submitted)
+	{
+		if (rarely_.now()) {
+			if (Fault == fault::doubles)
+				submitted.function(&submitted);
+			if (Fault == fault::loses)
+				submitted.function = [](task *) {};
+		}
+		mutex_pool::submit(submitted);
+	}
+
+	future submit(int (*function)(void *argument, void **value), void *argument)
+	{
+		if (rarely_.now()) {
+			if (Fault == fault::doubles)
+				return mutex_pool::submit(function, &other_);
+			if (Fault == fault::loses)
+				return mutex_pool::submit([](void *, void **) { return 0; },
+							  argument);
+		}
+		return mutex_pool::submit(function, argument);
+	}
+
+      private:
+	rarely rarely_;
+	tally other_;
+};
+
+template <fault Fault> class broken_fibers
+{
+      public:
+	uint64_t pass(uint64_t count)
+	{
+		return Fault == fault::loses ? count - 1 : count;
+	}
+};
+
+template <fault Fault> class broken_switch
+{
+      public:
+	void there_and_back()
+	{
+		if (Fault != fault::loses || !rarely_.now())
+			visits_++;
+	}
+
+	uint64_t visits() const
+	{
+		return visits_;
+	}
+
+      private:
+	rarely rarely_;
+	uint64_t visits_ = 0;
+};
+
+int points = 0, failures = 0;
+
+void expect(fault fault, const char *what, const result &result)
+{
+	static const char *const names[] = {"none", "loses", "doubles", "swaps", "tears"};
+	bool as_expected = (result.wrong != nullptr) == (fault != fault::none);
+
+	failures += !as_expected;
+	std::printf("%s %d - %s, fault: %s: %s\n", as_expected ? "ok" : "not ok", ++points, what,
+		    names[static_cast<int>(fault)],
+		    result.wrong == nullptr ? "nothing wrong" : result.wrong);
+}
+
+template <fault Fault, class Element> void check_queue()
+{
+	using scenarios = queue_scenarios<broken_queue<Fault, Element>>;
+	using single = broken_queue<Fault, Element>;
+	samples latencies;
+	const char *wrong = scenarios::run(0, 5, latencies);
+
+	/* One thread that waits for what was lost waits for ever; and one element has no order. */
+	if (Fault == fault::swaps)
+		expect(Fault, "queue, uncontended", scenarios::template uncontended<true>());
+	else if (Fault != fault::loses)
+		expect(Fault, "queue, uncontended", scenarios::template uncontended<false>());
+	expect(Fault, "queue, 1P1C", scenarios::template stream<false>(1, 1));
+	expect(Fault, "queue, 2P2C", scenarios::template stream<false>(2, 2));
+	expect(Fault, "queue, 2P1C in batches", scenarios::template stream<true>(2, 1));
+	expect(Fault, "queue, under load", {.wrong = wrong});
+	static_assert(has_batches<single>);
+}
+
+template <fault Fault> void check_stack()
+{
+	expect(Fault, "stack", recycle<broken_stack<Fault>>(2));
+}
+
+template <fault Fault> void check_heap()
+{
+	using scenarios = priority_scenarios<broken_heap<Fault>, few_priorities>;
+
+	expect(Fault, "priority queue, alone", scenarios::alone());
+	/* Perhaps nothing is left in the end, whose order could be seen. */
+	if (Fault != fault::swaps)
+		expect(Fault, "priority queue, 1P1C", scenarios::stream(1));
+}
+
+template <fault Fault> void check_pool()
+{
+	using scenarios = pool_scenarios<broken_pool<Fault>>;
+
+	expect(Fault, "pool, round trip", scenarios::round_trip(false));
+	expect(Fault, "pool, tasks from outside", scenarios::outside_tasks());
+	expect(Fault, "pool, tasks from inside", scenarios::inside_tasks());
+	expect(Fault, "pool, futures from outside", scenarios::outside_futures());
+	expect(Fault, "pool, futures from inside", scenarios::inside_futures());
+	expect(Fault, "pool, fan-out", fan_out<loop_of_tasks<broken_pool<Fault>>>());
+	expect(Fault, "future, round trip", future_scenarios<broken_pool<Fault>>::round_trip());
+	expect(Fault, "future, called back", future_scenarios<broken_pool<Fault>>::callbacks());
+}
+
+template <fault Fault> void check_fibers()
+{
+	expect(Fault, "fiber, switch", measure_switch<broken_switch<Fault>>());
+	expect(Fault, "fiber, hand over",
+	       measure_fibers<broken_fibers<Fault>>(&broken_fibers<Fault>::pass, 1000, 1000));
+}
+
+} // namespace
+
+int main()
+{
+	current_settings() = {.run_ms = 5, .repetitions = 1, .tasks = 2000};
+	check_queue<fault::none, uint64_t>();
+	check_queue<fault::loses, uint64_t>();
+	check_queue<fault::doubles, uint64_t>();
+	check_queue<fault::swaps, uint64_t>();
+	check_queue<fault::tears, uint64_t>();
+	check_queue<fault::none, block<64>>();
+	check_queue<fault::swaps, block<64>>();
+	check_queue<fault::tears, block<64>>();
+	check_stack<fault::none>();
+	check_stack<fault::loses>();
+	check_stack<fault::doubles>();
+	check_heap<fault::none>();
+	check_heap<fault::loses>();
+	check_heap<fault::swaps>();
+	check_pool<fault::none>();
+	check_pool<fault::loses>();
+	check_pool<fault::doubles>();
+	check_fibers<fault::none>();
+	check_fibers<fault::loses>();
+	expect(fault::none, "counter", updates<broken_count<fault::none>>(2));
+	expect(fault::loses, "counter", updates<broken_count<fault::loses>>(2));
+	for (bool written : {false, true})
+		expect(fault::none, "snapshot",
+		       snapshot_scenario<broken_snapshot<fault::none>>::measure(1, written));
+	expect(fault::tears, "snapshot",
+	       snapshot_scenario<broken_snapshot<fault::tears>>::measure(1, true));
+	expect(fault::swaps, "snapshot",
+	       snapshot_scenario<broken_snapshot<fault::swaps>>::measure(1, true));
+	expect(fault::none, "retirement", retire_pieces<broken_retirement<fault::none>>(2));
+	expect(fault::loses, "retirement", retire_pieces<broken_retirement<fault::loses>>(2));
+	expect(fault::none, "allocator", by_itself<broken_allocator<fault::none>, 32>(2));
+	expect(fault::doubles, "allocator", by_itself<broken_allocator<fault::doubles>, 32>(1));
+	std::printf("1..%d\n", points);
+	return failures == 0 ? 0 : 1;
+}
