@@ -48,8 +48,8 @@
 
 /*
  * relaxed: whoever reads a word finds out by the version whether it belongs to the others.
- * Unrolled, here and in the read: compilers leave a loop of atomics as it is, which takes three
- * times as long.
+ * Unrolled, here and in the read: compilers leave a loop of atomics as it is, which takes twice as
+ * long (weft bench seqlock/read_quiet).
  */
 WEFT_INLINE void weft_seqlock_fill_(WEFT_ATOMIC(uint64_t) * words, const void *value, size_t bytes)
 {
