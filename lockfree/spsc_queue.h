@@ -34,7 +34,8 @@
  * elements. So one that has found a little (2 elements or more, less than a quarter of the
  * capacity) twice in a row executes up to WEFT_SPSC_QUEUE_PAUSES_ pause instructions, at most a
  * microsecond or two, before it looks at the other's index again. Elements that go to and fro one
- * at a time, and queues of fewer than 64, never see one.
+ * at a time, and queues of fewer than 64, never see one. Now and then a rest is watched: when the
+ * other side has not moved meanwhile, as when one thread is both sides, the next ones are left out.
  *
  * Closing: the producer closes. Others can only ask it to, because without a read-modify-write in
  * each push a second thread cannot decide whether the last push was in time: between
@@ -51,6 +52,9 @@
 
 /* The most pauses of a rest; enough for the other side to get a few lines ahead. */
 #define WEFT_SPSC_QUEUE_PAUSES_ 32
+/* Of so many rests one is watched, and so many looks go without one after a rest in vain. */
+#define WEFT_SPSC_QUEUE_RESTS_TO_WATCH_ 8
+#define WEFT_SPSC_QUEUE_LOOKS_WITHOUT_  256
 
 /* Bytes of a line as the processor moves it, and how far ahead of the producer lines are fetched.
  */
@@ -68,6 +72,8 @@ enum {
 typedef struct weft_spsc_queue_pace_ {
 	uint32_t found_some; /* the last time */
 	uint32_t pauses;     /* before it looks again */
+	uint32_t rests;      /* so far */
+	uint32_t without;    /* looks to come that none precedes */
 } weft_spsc_queue_pace_;
 
 /*
@@ -167,7 +173,9 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_set_pace_(
 	uint64_t capacity = queue->mask_ + 1;
 	uint64_t pauses = found / 2;
 
-	if (found > 1 && pace->found_some != 0 && found < capacity / 4) {
+	if (pace->without > 0) {
+		pace->without--;
+	} else if (found > 1 && pace->found_some != 0 && found < capacity / 4) {
 		/* Not so long that the other side runs out of room, or of elements. */
 		if (pauses > capacity / 64)
 			pauses = capacity / 64;
@@ -178,10 +186,19 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_set_pace_(
 	pace->found_some = found > 0;
 }
 
-static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_queue_pace_ *pace)
+/* Rests; `other` is the index of the other side. */
+static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_queue_pace_ *pace,
+								    const WEFT_ATOMIC(uint64_t) *
+									    other)
 {
+	bool watches = pace->rests++ % WEFT_SPSC_QUEUE_RESTS_TO_WATCH_ == 0;
+	/* relaxed, here and below: only tells whether it moves. */
+	uint64_t before = watches ? atomic_load_explicit(other, memory_order_relaxed) : 0;
+
 	for (; pace->pauses > 0; pace->pauses--)
 		weft_cpu_relax();
+	if (watches && atomic_load_explicit(other, memory_order_relaxed) == before)
+		pace->without = WEFT_SPSC_QUEUE_LOOKS_WITHOUT_;
 }
 
 /* Whether it is neither closed nor cancelled. */
@@ -211,7 +228,7 @@ static __attribute__((noinline, unused)) uint64_t weft_spsc_queue_find_room_(wef
 									     uint64_t tail)
 {
 	if (queue->producer_pace_.pauses != 0)
-		weft_spsc_queue_rest_(&queue->producer_pace_);
+		weft_spsc_queue_rest_(&queue->producer_pace_, &queue->head_);
 
 	/* P1 acquire, pairs with C2: the consumer is done with these slots. */
 	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_acquire);
@@ -244,7 +261,7 @@ WEFT_INLINE uint64_t weft_spsc_queue_room_(weft_spsc_queue *queue, uint64_t tail
 WEFT_INLINE uint64_t weft_spsc_queue_find_elements_(weft_spsc_queue *queue, uint64_t head)
 {
 	if (WEFT_UNLIKELY(queue->consumer_pace_.pauses != 0))
-		weft_spsc_queue_rest_(&queue->consumer_pace_);
+		weft_spsc_queue_rest_(&queue->consumer_pace_, &queue->tail_);
 
 	/* C1 acquire, pairs with P2: the elements are complete. */
 	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_acquire);

@@ -85,6 +85,8 @@ static void rests_on_the_heels_of_the_other(void **state)
 
 	(void)state;
 	assert_int_equal(weft_spsc_queue_init(&queue, 4096, sizeof(uint64_t)), 0);
+	/* None of these rests is watched. */
+	queue.consumer_pace_.rests = 1;
 	for (uint32_t again = 0; again < 4; again++) {
 		assert_int_equal(weft_spsc_queue_try_push_batch(&queue, values, 10), 10);
 		for (int i = 0; i < 10; i++) {
@@ -112,11 +114,32 @@ static void rests_on_the_heels_of_the_other(void **state)
 	/* The producer, on the heels of a consumer that makes room for 8. */
 	assert_int_equal(weft_spsc_queue_init(&queue, 64, sizeof(uint64_t)), 0);
 	assert_int_equal(weft_spsc_queue_try_push_batch(&queue, values, 64), 64);
+	queue.producer_pace_.rests = 1;
 	for (uint32_t again = 0; again < 4; again++) {
 		assert_int_equal(weft_spsc_queue_try_pop_batch(&queue, values, 8), 8);
 		for (int i = 0; i < 8; i++)
 			assert_true(weft_spsc_queue_try_push(&queue, values));
 		assert_int_equal(queue.producer_pace_.pauses, again == 0 ? 0 : 1);
+	}
+	weft_spsc_queue_fini(&queue);
+}
+
+/* One thread that is both sides rests for nothing, and finds out. */
+static void rests_in_vain_are_left_out(void **state)
+{
+	const uint32_t looks = WEFT_SPSC_QUEUE_LOOKS_WITHOUT_;
+	uint64_t values[10] = {0};
+	weft_spsc_queue queue;
+
+	(void)state;
+	assert_int_equal(weft_spsc_queue_init(&queue, 4096, sizeof(uint64_t)), 0);
+	for (uint32_t look = 0; look < looks + 3; look++) {
+		assert_int_equal(weft_spsc_queue_try_push_batch(&queue, values, 10), 10);
+		assert_int_equal(weft_spsc_queue_try_pop_batch(&queue, values, 10), 10);
+		/* The first rest, before the third look, was the one that is watched. */
+		assert_int_equal(queue.consumer_pace_.pauses,
+				 look == 1 || look == looks + 2 ? 5 : 0);
+		assert_int_equal(queue.consumer_pace_.rests, look < 2 ? 0 : 1);
 	}
 	weft_spsc_queue_fini(&queue);
 }
@@ -298,6 +321,7 @@ int main(void)
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(looks_again_before_it_refuses),
 		cmocka_unit_test(rests_on_the_heels_of_the_other),
+		cmocka_unit_test(rests_in_vain_are_left_out),
 		cmocka_unit_test(gives_room_and_elements_in_place),
 		cmocka_unit_test(ends_when_closed),
 		cmocka_unit_test(ends_when_cancelled),
