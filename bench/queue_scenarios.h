@@ -589,9 +589,14 @@ void add_gathering_queue(const std::string &structure, const std::string &name, 
 		add_stream<Queue>(structure, name, role, producers, 1);
 }
 
-/* A queue for elements of each of the sizes that are measured: Queue<element>. */
+/*
+ * A queue for elements of each of the sizes that are measured: Queue<element>. These are static
+ * because gcc 12 takes two alias templates of the same name, in the unnamed namespaces of two
+ * files, for one: without it the linker keeps one of the functions, and the queue of one file is
+ * measured as that of the other.
+ */
 template <template <class> class Queue>
-void add_spsc_sizes(const std::string &structure, const std::string &name, role role)
+static void add_spsc_sizes(const std::string &structure, const std::string &name, role role)
 {
 	add_queue<Queue<uint64_t>>(structure, name, role);
 	add_queue<Queue<block<64>>>(structure, name, role);
@@ -599,7 +604,7 @@ void add_spsc_sizes(const std::string &structure, const std::string &name, role 
 }
 
 template <template <class> class Queue>
-void add_shared_sizes(const std::string &structure, const std::string &name, role role)
+static void add_shared_sizes(const std::string &structure, const std::string &name, role role)
 {
 	add_shared_queue<Queue<uint64_t>>(structure, name, role);
 	add_shared_queue<Queue<block<64>>>(structure, name, role);
@@ -607,7 +612,7 @@ void add_shared_sizes(const std::string &structure, const std::string &name, rol
 }
 
 template <template <class> class Queue>
-void add_gathering_sizes(const std::string &structure, const std::string &name, role role)
+static void add_gathering_sizes(const std::string &structure, const std::string &name, role role)
 {
 	add_gathering_queue<Queue<uint64_t>>(structure, name, role);
 	add_gathering_queue<Queue<block<64>>>(structure, name, role);

@@ -4,6 +4,7 @@
 and its own checks find nothing wrong; table and JSON have them all; bad arguments are refused."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,6 +75,14 @@ def complaints_about_json(path, names):
         elif len(kept) != 2 or not all(run['real_time'] > 0 for run in kept):
             problems.append(f'{name}: {kept}')
     return problems
+
+
+def shared_by_files(program):
+    """Functions of a file's own (of its unnamed namespace) that the linker may merge with those of
+    another file, which then measures something else than its name says."""
+    symbols = subprocess.run(['nm', '-C', program], capture_output=True, text=True, check=True)
+    return [line for line in symbols.stdout.split('\n')
+            if re.search(r' [WVu] .*\(anonymous namespace\)', line)]
 
 
 def round_of(pid):
@@ -179,6 +188,8 @@ def main():
     tap.point('without leave to pin threads it goes on, and says so', Call(
         weft, *BRIEF, 'pool/.*spin', '1P1C/weft', environment={'HWLOC_SYNTHETIC': 'core:2 pu:1'}
     ).ended(0, 'not pinned'))
+    tap.point('no file measures what another has defined', shared_by_files(
+        os.path.join(os.path.dirname(weft), '..', 'bench', 'weft-bench')))
     tap.point('a benchmark program that is not there is named', Call(
         weft, environment={'WEFT_BENCH_PROGRAM': '/no/such'}).ended(1, '/no/such'))
     return tap.finish()
