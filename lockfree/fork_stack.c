@@ -113,9 +113,9 @@ weft_fork_slot *weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t thief)
 							   memory_order_acquire,
 							   memory_order_relaxed))
 			continue;
-		/* relaxed: a hint where the owner finds work while it waits; added, for the owner
-		 * may have said already that it sleeps. */
-		atomic_fetch_or_explicit(&slot->state_, thief, memory_order_relaxed);
+		/* N1 release, pairs with W1: where the owner finds work while it waits, which may
+		 * be new. Added, for the owner may have said already that it sleeps. */
+		atomic_fetch_or_explicit(&slot->state_, thief, memory_order_release);
 		return slot;
 	}
 }

@@ -167,7 +167,7 @@ WEFT_INLINE bool weft_fork_stack_has_public(const weft_fork_stack *stack)
  * make. Threads: the owner. Progress: wait-free. */
 WEFT_INLINE uintptr_t weft_fork_slot_thief(const weft_fork_slot *slot)
 {
-	/* W1 acquire, pairs with D1: the result. */
+	/* W1 acquire, pairs with D1, N1: the result; or what the thief's number means. */
 	return atomic_load_explicit(&slot->state_, memory_order_acquire) & ~WEFT_FORK_AWAITED_;
 }
 

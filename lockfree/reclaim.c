@@ -149,11 +149,11 @@ void weft_reclaim_begin_slowly_(void)
 	if (self->record_ == NULL)
 		join(self);
 	if (self->counter_ != NULL) {
-		weft_reclaim_begin_reading_(self);
+		weft_reclaim_begin_reading_();
 		return;
 	}
 	if (self->record_ != NULL) {
-		weft_reclaim_begin_epoch_(self);
+		weft_reclaim_begin_epoch_();
 		weft_urcu_enter_();
 		/* A1 seq_cst, pairs with A4: what was stored before, or what is loaded after. */
 		atomic_thread_fence(memory_order_seq_cst);
@@ -192,7 +192,7 @@ void weft_reclaim_thread_ends_(void)
 {
 	weft_reclaim_self *self = &weft_reclaim_self_;
 
-	weft_reclaim_end_reading_(self);
+	weft_reclaim_end_reading_();
 	weft_urcu_unregister_();
 	leave_record(self->record_);
 	self->depth_ = 0;
@@ -216,7 +216,7 @@ void weft_reclaim_worker_begins_(void)
 	atomic_store_explicit(&record->worker, true, memory_order_relaxed);
 	take_record(self, record);
 	self->shielded_ = WEFT_RECLAIM_WORKER_;
-	weft_reclaim_begin_epoch_(self);
+	weft_reclaim_begin_epoch_();
 	weft_urcu_worker_register_();
 	/* A2 seq_cst, pairs with A4: as A1. */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -264,7 +264,7 @@ static void go_on_reading(weft_reclaim_self *self)
 {
 	if (!is_idle_worker(self))
 		return;
-	weft_reclaim_begin_epoch_(self);
+	weft_reclaim_begin_epoch_();
 	weft_urcu_worker_online_();
 	/* A3 seq_cst, pairs with A4: as A1. */
 	atomic_thread_fence(memory_order_seq_cst);

@@ -218,15 +218,20 @@ WEFT_INLINE void weft_reclaim_in_order_(void)
 /* The part of a counter that is the depth of sections; its unit is 1. */
 #define WEFT_RECLAIM_DEPTH_ ((1ul << (4 * sizeof(long))) - 1)
 
-/* Says that the thread reads from here on. */
-WEFT_INLINE void weft_reclaim_begin_epoch_(const weft_reclaim_self *self)
+/*
+ * Says that the thread reads from here on. (Here and below the thread's words are named, and not
+ * reached by a pointer: for one to a thread-local gcc 12's UBSan looks at flags that nothing has
+ * set, and reports that it is null.)
+ */
+WEFT_INLINE void weft_reclaim_begin_epoch_(void)
 {
 	/* E1 acquire, pairs with G1, G2: what was unlinked before this grace period began is not
 	 * found any more. */
-	uint64_t newest = atomic_load_explicit(self->newest_epoch_, memory_order_acquire);
+	uint64_t newest =
+		atomic_load_explicit(weft_reclaim_self_.newest_epoch_, memory_order_acquire);
 
 	/* E2 release, pairs with S1: the section before has ended. */
-	atomic_store_explicit(self->epoch_, newest, memory_order_release);
+	atomic_store_explicit(weft_reclaim_self_.epoch_, newest, memory_order_release);
 }
 
 /*
@@ -236,81 +241,80 @@ WEFT_INLINE void weft_reclaim_begin_epoch_(const weft_reclaim_self *self)
  * in fence_all the compiler's order is enough, as it makes a barrier here; and liburcu, which has
  * one as well, only helps: the words decide.
  */
-WEFT_INLINE void weft_reclaim_begin_reading_(weft_reclaim_self *self)
+WEFT_INLINE void weft_reclaim_begin_reading_(void)
 {
 	unsigned long count;
 
-	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
+	if (WEFT_UNLIKELY(weft_reclaim_self_.counter_ == NULL)) {
 		weft_reclaim_begin_slowly_();
 		return;
 	}
-	weft_reclaim_begin_epoch_(self);
+	weft_reclaim_begin_epoch_();
 	/* Looked at before counted_, here and at the end: a handler that interrupts in between
 	 * leaves the same in the counter as is stored here then. */
-	count = atomic_load_explicit(self->counter_, memory_order_relaxed);
+	count = atomic_load_explicit(weft_reclaim_self_.counter_, memory_order_relaxed);
 	weft_reclaim_in_order_();
-	if (WEFT_LIKELY(!self->counted_)) {
-		self->counted_ = true;
+	if (WEFT_LIKELY(!weft_reclaim_self_.counted_)) {
+		weft_reclaim_self_.counted_ = true;
 		weft_reclaim_in_order_();
 		if (WEFT_LIKELY((count & WEFT_RECLAIM_DEPTH_) == 0))
-			count = atomic_load_explicit(self->period_, memory_order_relaxed);
+			count = atomic_load_explicit(weft_reclaim_self_.period_,
+						     memory_order_relaxed);
 		else
 			count++;
-		atomic_store_explicit(self->counter_, count, memory_order_relaxed);
+		atomic_store_explicit(weft_reclaim_self_.counter_, count, memory_order_relaxed);
 	}
 	weft_reclaim_in_order_();
-	self->shielded_ = WEFT_RECLAIM_SHIELDED_;
+	weft_reclaim_self_.shielded_ = WEFT_RECLAIM_SHIELDED_;
 }
 
 /* relaxed: as above; who sleeps makes a barrier here as well, after it has said so. */
-WEFT_INLINE void weft_reclaim_end_reading_(weft_reclaim_self *self)
+WEFT_INLINE void weft_reclaim_end_reading_(void)
 {
 	unsigned long count;
 
 	/* First, for a handler that interrupts this. */
-	self->shielded_ = WEFT_RECLAIM_OPEN_;
+	weft_reclaim_self_.shielded_ = WEFT_RECLAIM_OPEN_;
 	weft_reclaim_in_order_();
-	if (WEFT_UNLIKELY(self->counter_ == NULL)) {
+	if (WEFT_UNLIKELY(weft_reclaim_self_.counter_ == NULL)) {
 		weft_reclaim_end_slowly_();
 		return;
 	}
-	count = atomic_load_explicit(self->counter_, memory_order_relaxed);
+	count = atomic_load_explicit(weft_reclaim_self_.counter_, memory_order_relaxed);
 	weft_reclaim_in_order_();
-	if (WEFT_LIKELY(self->counted_)) {
-		self->counted_ = false;
+	if (WEFT_LIKELY(weft_reclaim_self_.counted_)) {
+		weft_reclaim_self_.counted_ = false;
 		weft_reclaim_in_order_();
-		atomic_store_explicit(self->counter_, count - 1, memory_order_relaxed);
+		atomic_store_explicit(weft_reclaim_self_.counter_, count - 1, memory_order_relaxed);
 		weft_reclaim_in_order_();
-		if (WEFT_UNLIKELY(atomic_load_explicit(self->sleeper_, memory_order_relaxed) == -1))
+		if (WEFT_UNLIKELY(atomic_load_explicit(weft_reclaim_self_.sleeper_,
+						       memory_order_relaxed) == -1))
 			weft_reclaim_wake_();
 	}
 	/* X1 release, pairs with S1: what was read, was read. */
-	atomic_store_explicit(self->epoch_, 0, memory_order_release);
+	atomic_store_explicit(weft_reclaim_self_.epoch_, 0, memory_order_release);
 }
 
 /* Opens a section; they nest. Threads: any. Progress: wait-free, see (1) above. */
 WEFT_INLINE void weft_reclaim_enter(void)
 {
-	weft_reclaim_self *self = &weft_reclaim_self_;
-
 	/* A handler that interrupts this anywhere finds either that it has to say that it reads,
 	 * or that this has been said and stays so: the depth comes first. */
-	self->depth_++;
+	weft_reclaim_self_.depth_++;
 	weft_reclaim_in_order_();
-	if (self->shielded_ == WEFT_RECLAIM_OPEN_)
-		weft_reclaim_begin_reading_(self);
+	if (weft_reclaim_self_.shielded_ == WEFT_RECLAIM_OPEN_)
+		weft_reclaim_begin_reading_();
 }
 
 /* Closes the section that was opened last. Threads: who opened it. Progress: wait-free. */
 WEFT_INLINE void weft_reclaim_exit(void)
 {
-	weft_reclaim_self *self = &weft_reclaim_self_;
-
-	WEFT_CONTRACT(self->depth_ > 0, "each exit has its enter");
-	self->depth_--;
+	WEFT_CONTRACT(weft_reclaim_self_.depth_ > 0, "each exit has its enter");
+	weft_reclaim_self_.depth_--;
 	weft_reclaim_in_order_();
-	if (self->depth_ == 0 && self->shielded_ == WEFT_RECLAIM_SHIELDED_)
-		weft_reclaim_end_reading_(self);
+	if (weft_reclaim_self_.depth_ == 0 &&
+	    weft_reclaim_self_.shielded_ == WEFT_RECLAIM_SHIELDED_)
+		weft_reclaim_end_reading_();
 }
 
 /* Whether the calling thread is inside a section. Threads: any. Progress: wait-free. */

@@ -289,9 +289,13 @@ static void leap_while_it_waits(void *unused)
 
 static void rob_and_fork(void *unused)
 {
-	weft_fork_slot *slot = weft_fork_stack_steal(&test.stack, (uintptr_t)&other.stack);
+	weft_fork_slot *slot;
 
 	(void)unused;
+	/* The owner gets to know of it by the slot alone. */
+	weft_fork_stack_init(&other.stack, other.slots, 1);
+	weft_fork_stack_ask(&other.stack);
+	slot = weft_fork_stack_steal(&test.stack, (uintptr_t)&other.stack);
 	if (slot == NULL)
 		return;
 	fork_at(&other.stack, other.slots, DESCENDS);
@@ -307,8 +311,6 @@ static void leapfrog(const void *argument)
 {
 	setup(argument);
 	memset((void *)&other, 0, sizeof(other));
-	weft_fork_stack_init(&other.stack, other.slots, 1);
-	weft_fork_stack_ask(&other.stack);
 	model_name(&other.stack.range_, "other range");
 	model_name(&other.slots[0].state_, "other state");
 	model_thread(leap_while_it_waits, NULL);

@@ -24,6 +24,15 @@ static void guard_child(void)
 	alarm(4 * GUARD_SECONDS);
 }
 
+/* gcc 12's TSan dies in such a child, of a thread whose number it knows already; and its ASan
+ * leaves the locks of its allocator to the child as they are, held by threads that the child has
+ * not. */
+#if SANITIZED && !(SANITIZED_THREADS && defined(__clang__))
+#define CHILDREN_MAY_HAVE_THREADS 0
+#else
+#define CHILDREN_MAY_HAVE_THREADS 1
+#endif
+
 #if SANITIZED_THREADS
 /* By default it lets no child of a process with threads start any. */
 const char *__tsan_default_options(void);
@@ -107,14 +116,17 @@ static void *submit_meanwhile(void *pool)
 
 static void child_begins_anew(void **state)
 {
-	weft_pool *pool = pool_of(WORKERS, 0);
 	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
 	weft_future *pending;
 	pthread_t thread;
 	gate_task holder;
+	weft_pool *pool;
 	gate at = {0};
 
 	(void)state;
+	if (!CHILDREN_MAY_HAVE_THREADS)
+		return;
+	pool = pool_of(WORKERS, 0);
 	gate_hold(pool, &at, &holder, 1);
 	/* Something that has not ended: for the worker that is held. */
 	options.to_worker = true;
@@ -161,9 +173,12 @@ static void fork_in_a_task(void *pool)
 
 static void tasks_may_fork(void **state)
 {
-	weft_pool *pool = pool_of(WORKERS, 0);
+	weft_pool *pool;
 
 	(void)state;
+	if (!CHILDREN_MAY_HAVE_THREADS)
+		return;
+	pool = pool_of(WORKERS, 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(weft_spawn(pool, fork_in_a_task, pool), 0);
 	weft_pool_destroy(pool);
