@@ -186,13 +186,12 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_set_pace_(
 	pace->found_some = found > 0;
 }
 
-/* Rests; `other` is the index of the other side. */
+/* Rests; `other` is the index of the other side. relaxed: only tells whether it moves. */
 static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_queue_pace_ *pace,
 								    const WEFT_ATOMIC(uint64_t) *
 									    other)
 {
 	bool watches = pace->rests++ % WEFT_SPSC_QUEUE_RESTS_TO_WATCH_ == 0;
-	/* relaxed, here and below: only tells whether it moves. */
 	uint64_t before = watches ? atomic_load_explicit(other, memory_order_relaxed) : 0;
 
 	for (; pace->pauses > 0; pace->pauses--)
