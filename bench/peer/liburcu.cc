@@ -9,6 +9,7 @@
 
 #include "message_queue.h"
 #include "peer/peer_list.h"
+#include "peer/urcu_thread.h"
 #include "queue_scenarios.h"
 #include "retire_scenarios.h"
 #include "snapshot_scenarios.h"
@@ -22,18 +23,6 @@ namespace bench
 
 namespace
 {
-
-/* weft registers each thread that opens a section; so there is one registration for both. */
-void register_thread()
-{
-	thread_local bool done = [] {
-		weft_reclaim_enter();
-		weft_reclaim_exit();
-		return true;
-	}();
-
-	(void)done;
-}
 
 class by_call_rcu
 {

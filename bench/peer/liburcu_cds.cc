@@ -5,9 +5,8 @@
  * lfstack, whose pops are under its lock, as one without sections wants it.
  */
 
-#include <weft/lockfree/reclaim.h>
-
 #include "peer/peer_list.h"
+#include "peer/urcu_thread.h"
 #include "queue_scenarios.h"
 #include "stack_scenarios.h"
 
@@ -21,18 +20,6 @@ namespace bench
 
 namespace
 {
-
-/* weft registers each thread that opens a section; so there is one registration for both. */
-void register_thread()
-{
-	thread_local bool done = [] {
-		weft_reclaim_enter();
-		weft_reclaim_exit();
-		return true;
-	}();
-
-	(void)done;
-}
 
 class lfqueue
 {
