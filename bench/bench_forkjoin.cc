@@ -199,26 +199,34 @@ class weft_forks
 
 	long fib()
 	{
-		fib_run(pool_, &value_, fib_argument);
-		return value_;
+		long value = -1;
+
+		fib_run(pool_, &value, fib_argument);
+		return value;
 	}
 
 	long skynet()
 	{
-		skynet_run(pool_, &value_, 0, skynet_size);
-		return value_;
+		long value = -1;
+
+		skynet_run(pool_, &value, 0, skynet_size);
+		return value;
 	}
 
 	long queens()
 	{
-		queens_run(pool_, &value_, 0, board());
-		return value_;
+		long value = -1;
+
+		queens_run(pool_, &value, 0, board());
+		return value;
 	}
 
 	long uts()
 	{
-		uts_run(pool_, &value_, uts_root, 0);
-		return value_;
+		long value = -1;
+
+		uts_run(pool_, &value, uts_root, 0);
+		return value;
 	}
 
 	void multiply(matrices &all)
@@ -245,7 +253,6 @@ class weft_forks
       private:
 	weft_plan *plan_ = nullptr;
 	weft_pool *pool_ = nullptr;
-	long value_ = -1;
 };
 
 /* One thread, without any forks. */

@@ -55,7 +55,7 @@ void add_mpsc_queue()
 	add_gathering_sizes<mutex_ring_normal>("mpsc_queue", "mutex_ring", role::baseline);
 	add_gathering_sizes<mutex_ring_adaptive>("mpsc_queue", "mutex_adaptive", role::baseline);
 	add_gathering_sizes<condvar_ring>("mpsc_queue", "mutex_condvar", role::baseline);
-	add_gathering_sizes<many_consumers>("mpsc_queue", "weft_mpmc", role::floor);
+	add_gathering_sizes<many_consumers>("mpsc_queue", "weft_mpmc", role::weft);
 }
 
 } // namespace bench

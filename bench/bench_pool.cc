@@ -25,9 +25,10 @@ void add_pool()
 	add("pool", "spinning_round_trip", unit::time,
 	    {"bare_word", role::floor,
 	     [] { return bell_scenarios<bare_word>::round_trip(false); }});
+	/* Only the worker sleeps: who waits may look for a while. */
 	add("pool", "parked_round_trip", unit::time,
 	    {"bare_futex", role::floor,
-	     [] { return bell_scenarios<bare_futex>::round_trip(true); }});
+	     [] { return bell_scenarios<bare_futex, bare_word>::round_trip(true); }});
 	add_pool_from_outside<weft_executor<0>>("weft", role::weft);
 	add_pool_from_inside<weft_executor<0>>("weft", role::weft);
 	add("pool", "tasks_from_outside", unit::time,

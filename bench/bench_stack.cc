@@ -50,56 +50,77 @@ class treiber
 	std::vector<weft_stack_node> nodes_;
 };
 
-WEFT_BOUNDED_STACK_DEFINE(words, uint64_t);
-
-class bounded
+/* By the functions of a typed wrapper. */
+template <class Stack, class Element, auto Init, auto Fini, auto TryPush, auto TryPop,
+	  auto TryPushBatch, auto TryPopBatch>
+class bounded_stack
 {
       public:
-	using element = uint64_t;
+	using element = Element;
 
-	explicit bounded(size_t count)
+	explicit bounded_stack(size_t count)
 	{
-		if (words_init(&stack_, count) != 0)
+		if (Init(&stack_, count) != 0)
 			throw std::bad_alloc();
-		for (uint64_t number = 1; number <= count; number++)
-			words_push(&stack_, number);
+		for (uint64_t number = 1; number <= count; number++) {
+			Element pushed;
+
+			set_number(pushed, number);
+			push(pushed);
+		}
 	}
 
-	bounded(const bounded &) = delete;
+	bounded_stack(const bounded_stack &) = delete;
 
-	~bounded()
+	~bounded_stack()
 	{
-		words_fini(&stack_);
+		Fini(&stack_);
 	}
 
-	bool try_pop(element &popped)
+	bool try_pop(Element &popped)
 	{
-		return words_try_pop(&stack_, &popped);
+		return TryPop(&stack_, &popped);
 	}
 
 	/* There is room: what is pushed was popped. */
-	void push(element pushed)
+	void push(const Element &pushed)
 	{
-		words_try_push(&stack_, pushed);
+		TryPush(&stack_, pushed);
 	}
 
-	static uint64_t number_of(element number)
+	size_t try_pop_batch(Element *popped, size_t count)
 	{
-		return number;
+		return TryPopBatch(&stack_, popped, count);
+	}
+
+	void push_batch(const Element *pushed, size_t count)
+	{
+		TryPushBatch(&stack_, pushed, count);
+	}
+
+	static uint64_t number_of(const Element &element)
+	{
+		return bench::number_of(element);
 	}
 
       private:
-	words stack_;
+	Stack stack_;
 };
+
+#define BENCH_BOUNDED_STACK(name, element)                                                         \
+	bounded_stack<name, element, name##_init, name##_fini, name##_try_push, name##_try_pop,    \
+		      name##_try_push_batch, name##_try_pop_batch>
+
+BENCH_DEFINE_SIZES_AS(WEFT_BOUNDED_STACK_DEFINE, bounded, BENCH_BOUNDED_STACK);
 
 } // namespace
 
 void add_stack()
 {
 	add_one_stack<treiber>("weft", role::weft);
-	add_one_stack<bounded>("weft_bounded", role::weft);
-	add_one_stack<mutex_stack<PTHREAD_MUTEX_NORMAL>>("mutex_vector", role::baseline);
-	add_one_stack<mutex_stack<PTHREAD_MUTEX_ADAPTIVE_NP>>("mutex_adaptive", role::baseline);
+	add_stack_sizes<bounded>("weft_bounded", role::weft);
+	add_stack_sizes<mutex_stack_normal>("mutex_vector", role::baseline);
+	add_stack_sizes<mutex_stack_adaptive>("mutex_adaptive", role::baseline);
 }
 
 } // namespace bench

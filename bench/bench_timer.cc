@@ -12,6 +12,7 @@
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
+#include <sys/prctl.h>
 #include <thread>
 
 #include <weft/pool/executor.h>
@@ -228,11 +229,14 @@ void park_until(uint64_t time_ns)
 	weft_parker_park(&parker, 0, time_ns);
 }
 
+/* As exactly as the kernel can: by default it may add 50 microseconds. */
 void sleep_until(uint64_t time_ns)
 {
+	thread_local const int slack = prctl(PR_SET_TIMERSLACK, 1UL);
 	timespec time = {static_cast<time_t>(time_ns / WEFT_SECONDS),
 			 static_cast<long>(time_ns % WEFT_SECONDS)};
 
+	(void)slack;
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr) == EINTR)
 		;
 }
@@ -285,10 +289,7 @@ template <void (*Until)(uint64_t), bool InTask> result lateness()
 	});
 	if (all.early)
 		return {.wrong = "a wait ended before its deadline"};
-
-	double p50_ns = all.late.quantile_ns(0.5);
-
-	return {.ns = p50_ns, .p99_ns = all.late.quantile_ns(0.99)};
+	return quantiles(all.late);
 }
 
 /* `part`: as of add_fibers. */

@@ -190,22 +190,39 @@ struct matrices {
 		}
 	}
 
-	/* All of them are whole numbers, so that the sum can be taken in any order. */
-	bool is_product() const
+	/*
+	 * Whether `product` is that, by Freivalds: what both sides make of a vector by chance
+	 * agrees, which a wrong product does in one of a million cases. All are whole numbers below
+	 * 2^53, so that the sums can be taken in any order. Clears it, to be added up once more.
+	 */
+	bool is_product()
 	{
-		constexpr size_t rows = matrix_rows;
+		std::vector<double> vector(matrix_rows);
 
-		for (size_t i = 0; i < rows; i++) {
-			std::array<double, rows> row{};
-
-			for (size_t k = 0; k < rows; k++)
-				for (size_t j = 0; j < rows; j++)
-					row[j] += a[i * rows + k] * b[k * rows + j];
-			if (!std::equal(row.begin(), row.end(), product.begin() + i * rows))
-				return false;
+		for (double &number : vector) {
+			chance_ = chance_ * 6364136223846793005u + 1442695040888963407u;
+			number = static_cast<double>(chance_ >> 44);
 		}
-		return true;
+
+		bool right = of_vector(product, vector) == of_vector(a, of_vector(b, vector));
+
+		std::fill(product.begin(), product.end(), 0);
+		return right;
 	}
+
+      private:
+	static std::vector<double> of_vector(const std::vector<double> &matrix,
+					     const std::vector<double> &vector)
+	{
+		std::vector<double> result;
+
+		for (auto row = matrix.begin(); row != matrix.end(); row += matrix_rows)
+			result.push_back(
+				std::inner_product(vector.begin(), vector.end(), row, 0.0));
+		return result;
+	}
+
+	uint64_t chance_ = 1;
 };
 
 /* Adds the product of two squares of so many rows, which are parts of the matrices. */
@@ -372,6 +389,14 @@ inline std::vector<uint32_t> unsorted_numbers()
 
 	for (uint32_t &number : numbers)
 		number = next = next * 1664525 + 1013904223;
+	return numbers;
+}
+
+inline std::vector<uint32_t> sorted_numbers()
+{
+	std::vector<uint32_t> numbers = unsorted_numbers();
+
+	std::sort(numbers.begin(), numbers.end());
 	return numbers;
 }
 

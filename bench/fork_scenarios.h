@@ -85,114 +85,144 @@ template <class Arena> class group_forks
 	Arena arena_;
 };
 
-/* One way to fork, and what the programs work on; each returns whether its result is right. */
+/* One way to fork, and what the programs work on: each program is a function that runs it, and one
+ * that says whether its result is right, and makes ready for the next run. */
 template <class Forks> class fork_programs
 {
       public:
 	explicit fork_programs(unsigned workers) : forks_(workers) {}
 
-	bool fib()
+	void fib()
 	{
-		return forks_.fib() == fib_value;
+		value_ = forks_.fib();
 	}
 
-	bool skynet()
+	void skynet()
 	{
-		return forks_.skynet() == skynet_value;
+		value_ = forks_.skynet();
 	}
 
-	bool queens()
+	void queens()
 	{
-		return forks_.queens() == queens_value;
+		value_ = forks_.queens();
 	}
 
-	bool uts()
+	void uts()
 	{
-		return forks_.uts() == uts_value;
+		value_ = forks_.uts();
 	}
 
-	/* Only the first product is looked at, which takes as long as to make it. */
-	bool multiply()
+	template <long Value> bool is_value()
+	{
+		return value_ == Value;
+	}
+
+	void multiply()
 	{
 		forks_.multiply(matrices_);
-		return products_++ > 0 || matrices_.is_product();
 	}
 
-	bool strassen()
+	void strassen()
 	{
 		forks_.strassen(matrices_);
-		return products_++ > 0 || matrices_.is_product();
 	}
 
-	bool sort()
+	bool is_product()
 	{
-		numbers_ = unsorted_;
+		return matrices_.is_product();
+	}
+
+	void sort()
+	{
 		forks_.sort(numbers_.data(), space_.data());
-		return std::is_sorted(numbers_.begin(), numbers_.end());
 	}
 
-	bool knapsack()
+	bool is_sorted()
 	{
-		knapsack_best = 0;
+		bool right = numbers_ == sorted_;
+
+		numbers_ = unsorted_;
+		return right;
+	}
+
+	void knapsack()
+	{
 		forks_.knapsack(things_.data());
-		return knapsack_best == knapsack_value_;
+	}
+
+	bool is_knapsack_value()
+	{
+		return knapsack_best.exchange(0) == knapsack_value_;
 	}
 
       private:
 	Forks forks_;
+	long value_ = -1;
 	matrices matrices_;
-	int products_ = 0;
-	std::vector<uint32_t> unsorted_ = unsorted_numbers(), numbers_, space_ = unsorted_;
+	const std::vector<uint32_t> unsorted_ = unsorted_numbers(), sorted_ = sorted_numbers();
+	std::vector<uint32_t> numbers_ = unsorted_, space_ = unsorted_;
 	std::vector<thing> things_ = things_to_carry();
 	int knapsack_value_ = knapsack_value();
 };
 
+template <class Forks> struct fork_program {
+	const char *name;
+	void (fork_programs<Forks>::*run)();
+	bool (fork_programs<Forks>::*is_right)();
+	double calls;
+};
+
+template <class Forks> std::vector<fork_program<Forks>> all_fork_programs()
+{
+	using programs = fork_programs<Forks>;
+
+	return {{"fib", &programs::fib, &programs::template is_value<fib_value>, fib_calls},
+		{"skynet", &programs::skynet, &programs::template is_value<skynet_value>,
+		 skynet_calls},
+		{"queens", &programs::queens, &programs::template is_value<queens_value>,
+		 queens_calls},
+		{"uts", &programs::uts, &programs::template is_value<uts_value>, uts_calls},
+		{"matmul", &programs::multiply, &programs::is_product, 1},
+		{"strassen", &programs::strassen, &programs::is_product, 1},
+		{"sort", &programs::sort, &programs::is_sorted, 1},
+		{"knapsack", &programs::knapsack, &programs::is_knapsack_value, 1}};
+}
+
 /* Makes runs until the time is up; each must be right. The time is that of one of its calls. */
-template <class Forks>
-result measure_forks(unsigned workers, bool (fork_programs<Forks>::*run)(), double calls)
+template <class Forks> result measure_forks(unsigned workers, const fork_program<Forks> &program)
 {
 	auto programs = std::make_unique<fork_programs<Forks>>(workers);
-	double runs = 0, begin, end;
+	double runs = 0, ns = 0;
 
-	if (!(programs.get()->*run)())
-		return {.wrong = "a wrong result"};
-	begin = now_ns();
-	do {
-		if (!(programs.get()->*run)())
+	/* The first one only warms up. */
+	for (bool first = true; ns < current_settings().run_ms * 1e6; first = false) {
+		double begin_ns = now_ns();
+
+		(programs.get()->*program.run)();
+
+		double end_ns = now_ns();
+
+		if (!(programs.get()->*program.is_right)())
 			return {.wrong = "a wrong result"};
+		if (first)
+			continue;
+		ns += end_ns - begin_ns;
 		runs++;
-		end = now_ns();
-	} while (end - begin < current_settings().run_ms * 1e6);
-	return {.ns = (end - begin) / runs / calls};
+	}
+	return {.ns = ns / runs / program.calls};
 }
 
 /* Without `searches`: not the program whose work depends on the order of the calls, of which there
  * may be a hundred times as many. */
 template <class Forks> void add_forks(const std::string &name, role role, bool searches = true)
 {
-	using programs = fork_programs<Forks>;
-
-	struct program {
-		const char *name;
-		bool (programs::*run)();
-		double calls;
-	};
-
-	for (const program &each :
-	     {program{"fib", &programs::fib, fib_calls},
-	      program{"skynet", &programs::skynet, skynet_calls},
-	      program{"queens", &programs::queens, queens_calls},
-	      program{"uts", &programs::uts, uts_calls}, program{"matmul", &programs::multiply, 1},
-	      program{"strassen", &programs::strassen, 1}, program{"sort", &programs::sort, 1},
-	      program{"knapsack", &programs::knapsack, 1}}) {
-		if (each.run == &programs::knapsack && !searches)
+	for (const fork_program<Forks> &each : all_fork_programs<Forks>()) {
+		if (each.run == &fork_programs<Forks>::knapsack && !searches)
 			continue;
 		for (unsigned workers : {1u, placement::instance().places()})
 			add("forkjoin",
 			    std::string(each.name) + (workers == 1 ? "_1_worker" : "_all_cores"),
-			    unit::time,
-			    {name, role,
-			     [=] { return measure_forks<Forks>(workers, each.run, each.calls); }});
+			    unit::time, {name, role, [=] { return measure_forks(workers, each); }});
 	}
 }
 

@@ -39,10 +39,7 @@ template <class Pool> class future_scenarios
 		});
 		if (!right || runs != times.size())
 			return {.wrong = "a future has not the value of its function"};
-
-		double p50_ns = times.quantile_ns(0.5);
-
-		return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
+		return quantiles(times);
 	}
 
 	/* Many futures from outside, each of which calls back when it ends. */

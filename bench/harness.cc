@@ -210,15 +210,47 @@ double part_taken_by_others()
 	return *std::max_element(taken.begin(), taken.end());
 }
 
+namespace
+{
+
+/* The same moment on both clocks. */
+struct moment {
+	double ns;
+	double ticks;
+};
+
+/* The closest of several looks: the thread may lose its CPU between the one clock and the other. */
+moment read_both_clocks()
+{
+	moment best = {};
+	double least_ns = 0;
+
+	for (int look = 0; look < 16; look++) {
+		double before_ns = now_ns();
+		uint64_t now = ticks();
+		double ns = now_ns() - before_ns;
+
+		if (look == 0 || ns < least_ns) {
+			best = {before_ns + ns / 2, static_cast<double>(now)};
+			least_ns = ns;
+		}
+	}
+	return best;
+}
+
+} // namespace
+
 double ns_per_tick()
 {
 	static const double measured = [] {
-		double start_ns = now_ns();
-		uint64_t start = ticks();
+		moment start = read_both_clocks();
 
-		while (now_ns() - start_ns < 20e6) {
+		while (now_ns() - start.ns < 20e6) {
 		}
-		return (now_ns() - start_ns) / static_cast<double>(ticks() - start);
+
+		moment end = read_both_clocks();
+
+		return (end.ns - start.ns) / (end.ticks - start.ticks);
 	}();
 
 	return measured;
@@ -233,6 +265,17 @@ double samples::quantile_ns(double part)
 
 	std::nth_element(ticks_.begin(), ticks_.begin() + at, ticks_.end());
 	return ticks_[static_cast<size_t>(at)] * ns_per_tick();
+}
+
+result quantiles(samples &times)
+{
+	result result = {.ns = times.quantile_ns(0.5), .p99_ns = times.quantile_ns(0.99)};
+
+	if (times.size() >= 1000)
+		result.p999_ns = times.quantile_ns(0.999);
+	if (times.size() >= 10000)
+		result.p9999_ns = times.quantile_ns(0.9999);
+	return result;
 }
 
 tally total(const std::vector<tally> &tallies, size_t first, size_t last)

@@ -27,6 +27,8 @@
 #include <x86intrin.h>
 #endif
 
+#include "registry.h"
+
 namespace bench
 {
 
@@ -35,6 +37,7 @@ struct settings {
 	unsigned run_ms = 50;      /* the length of one measurement */
 	unsigned repetitions = 14; /* rounds; the median of their measurements counts */
 	unsigned tasks = 500000;   /* tasks in one measurement of a pool */
+	unsigned hang_s = 60;      /* what takes so much longer than it should ends its round */
 };
 
 settings &current_settings();
@@ -110,6 +113,12 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body);
  * where the system does not say.
  */
 double disturbance();
+
+/* Whether that was so much that one measures again. */
+inline bool is_disturbed()
+{
+	return disturbance() > 0.02;
+}
 
 /*
  * One bound thread calls work(), which does this many operations, until the time is up. Returns its
@@ -211,6 +220,9 @@ class samples
       private:
 	std::vector<uint32_t> ticks_;
 };
+
+/* Of single operations: the median, and the quantiles beyond it that so many can tell. */
+result quantiles(samples &times);
 
 /* The result of one thread, on a line of its own. */
 struct WEFT_LINE_ALIGNED tally {

@@ -70,10 +70,7 @@ template <class Loop> result fan_out()
 	for (const tally &step : steps)
 		if (step.count != times.size())
 			return {.wrong = "a step was not made exactly once"};
-
-	double p50_ns = times.quantile_ns(0.5);
-
-	return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
+	return quantiles(times);
 }
 
 /* The loop that one makes of a pool's tasks. */
@@ -143,10 +140,7 @@ template <class Pool> class pool_scenarios
 		});
 		if (job.runs != trips)
 			return {.wrong = "a task did not run exactly once"};
-
-		double p50_ns = times.quantile_ns(0.5);
-
-		return {.ns = p50_ns, .p99_ns = times.quantile_ns(0.99)};
+		return quantiles(times);
 	}
 
 	/* Many tasks in memory of the caller, who is not a worker. */
@@ -249,7 +243,7 @@ template <class Pool> class pool_scenarios
 		auto *begun = static_cast<arrival *>(task);
 
 		if (!begun->latencies->full())
-			begun->latencies->add(ticks() - std::min(ticks(), begun->due));
+			begun->latencies->add(lateness(begun->due, ticks()));
 	}
 
 	static result arrive(double interval_ticks, unsigned run_ms, samples &latencies)

@@ -63,25 +63,9 @@ class of_elements
 	of_elements<name, element, name##_init, name##_fini, name##_try_push, name##_try_pop,      \
 		    name##_try_push_batch, name##_try_pop_batch>
 
-/*
- * Defines the template `alias`, whose alias<element> is a queue of elements of that size, by the
- * typed wrappers that `define` makes.
- */
-#define BENCH_DEFINE_SIZES(define, alias)                                                          \
-	define(alias##_of_8, uint64_t);                                                            \
-	define(alias##_of_64, block<64>);                                                          \
-	define(alias##_of_256, block<256>);                                                        \
-	template <class Element> struct alias##_sizes_;                                            \
-	template <> struct alias##_sizes_<uint64_t> {                                              \
-		using type = BENCH_OF_ELEMENTS(alias##_of_8, uint64_t);                            \
-	};                                                                                         \
-	template <> struct alias##_sizes_<block<64>> {                                             \
-		using type = BENCH_OF_ELEMENTS(alias##_of_64, block<64>);                          \
-	};                                                                                         \
-	template <> struct alias##_sizes_<block<256>> {                                            \
-		using type = BENCH_OF_ELEMENTS(alias##_of_256, block<256>);                        \
-	};                                                                                         \
-	template <class Element> using alias = typename alias##_sizes_<Element>::type
+/* Defines the template `alias`, whose alias<element> is a queue of elements of that size, by the
+ * typed wrappers that `define` makes. */
+#define BENCH_DEFINE_SIZES(define, alias) BENCH_DEFINE_SIZES_AS(define, alias, BENCH_OF_ELEMENTS)
 
 /* A queue of pointers by its functions; numbers travel as pointers. */
 template <class Queue, auto Init, auto Fini, auto TryPush, auto TryPop, auto TryPushBatch,

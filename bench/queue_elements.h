@@ -15,6 +15,8 @@
 namespace bench
 {
 
+constexpr size_t batch_size = 32;
+
 /* An element of so many bytes, which bears its number at both of its ends. */
 template <size_t Bytes> struct block {
 	std::array<uint64_t, Bytes / sizeof(uint64_t)> words;
@@ -98,6 +100,26 @@ class order
 	std::array<uint64_t, producers_max> last_ = {};
 	uint64_t violations_ = 0;
 };
+
+/*
+ * Defines the template `alias`, whose alias<element> is a container of elements of that size:
+ * what container(name, element) makes of the typed wrappers that define(name, element) makes.
+ */
+#define BENCH_DEFINE_SIZES_AS(define, alias, container)                                            \
+	define(alias##_of_8, uint64_t);                                                            \
+	define(alias##_of_64, block<64>);                                                          \
+	define(alias##_of_256, block<256>);                                                        \
+	template <class Element> struct alias##_sizes_;                                            \
+	template <> struct alias##_sizes_<uint64_t> {                                              \
+		using type = container(alias##_of_8, uint64_t);                                    \
+	};                                                                                         \
+	template <> struct alias##_sizes_<block<64>> {                                             \
+		using type = container(alias##_of_64, block<64>);                                  \
+	};                                                                                         \
+	template <> struct alias##_sizes_<block<256>> {                                            \
+		using type = container(alias##_of_256, block<256>);                                \
+	};                                                                                         \
+	template <class Element> using alias = typename alias##_sizes_<Element>::type
 
 } // namespace bench
 

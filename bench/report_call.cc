@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench_build.h"
+
 namespace bench
 {
 

@@ -33,12 +33,11 @@ void tell(const std::string &what, const std::string &name, const std::string &m
 /* Measures, again when other programs were in the way; the least disturbed one counts. */
 result measure_undisturbed(const variant &variant)
 {
-	constexpr double little = 0.02;
 	constexpr int tries = 3;
 	double least = 1;
 	result kept;
 
-	for (int i = 0; i < tries && least > little; i++) {
+	for (int i = 0; i < tries && (i == 0 || is_disturbed()); i++) {
 		result result = variant.measure();
 
 		if (result.wrong != nullptr)
@@ -57,7 +56,7 @@ void measure(benchmark::State &state, const std::string &name, const variant &va
 	tell("begun", name);
 	/* Far more than it takes. One that never comes to its end, as something was lost, ends the
 	 * round. */
-	alarm(60 + current_settings().run_ms / 100);
+	alarm(current_settings().hang_s + current_settings().run_ms / 100);
 	for ([[maybe_unused]] auto iteration : state) {
 		result result;
 		std::string wrong;

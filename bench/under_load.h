@@ -28,8 +28,8 @@ class arrivals
 	{
 	}
 
-	/* Waits until the next one is due; returns when that is. At the end of the time it does not
-	 * wait. */
+	/* Waits until the next one is due; returns when that is. At the end of the time one more is
+	 * due at once, so that there is one even where the rate has none in the time. */
 	uint64_t wait_for_next(const stop_flag &stop)
 	{
 		uint64_t now = ticks();
@@ -39,13 +39,19 @@ class arrivals
 		due_ += interval_ticks_;
 		while (static_cast<double>(now) < due_ && !stop)
 			now = ticks();
-		return static_cast<uint64_t>(due_);
+		return std::min(now, static_cast<uint64_t>(due_));
 	}
 
       private:
 	double interval_ticks_;
 	double due_;
 };
+
+/* How late something due at `due` is at `now`. The clock of another CPU may be a little behind. */
+inline uint64_t lateness(uint64_t due, uint64_t now)
+{
+	return now > due ? now - due : 0;
+}
 
 /*
  * Scenario is a class with
@@ -54,9 +60,20 @@ class arrivals
  *     static double run_at_once(unsigned run_ms)
  * which returns the nanoseconds for each thing when they arrive as fast as they can.
  */
+template <class Scenario> double least_interval_ns()
+{
+	constexpr int tries = 3;
+	double least_ns = Scenario::run_at_once(5);
+
+	/* What another program took away once would make all the rates too low. */
+	for (int i = 1; i < tries && is_disturbed(); i++)
+		least_ns = std::min(least_ns, Scenario::run_at_once(5));
+	return least_ns;
+}
+
 template <class Scenario> result under_load(unsigned percent)
 {
-	static const double least_ns = Scenario::run_at_once(5);
+	static const double least_ns = least_interval_ns<Scenario>();
 	double interval_ns = least_ns * 100 / percent;
 	samples latencies;
 	const char *wrong =

@@ -21,6 +21,7 @@
 #include <weft/lockfree/counter.h>
 
 #include "against.h"
+#include "bench_build.h"
 #include "harness.h"
 #include "machine.h"
 #include "peer/peer_list.h"
@@ -37,6 +38,12 @@ constexpr int failed = 1;
 constexpr int misused = 2;
 constexpr int slower = 3;
 constexpr int interrupted = 130;
+
+/* A run that is not told how often ends after the rounds that fit into so many seconds: less than 2
+ * minutes for the short suite and 30 for the whole, on machines that are slower than ours, too. */
+constexpr double short_budget_s = 105;
+constexpr double budget_s = 28 * 60;
+constexpr unsigned rounds_least = 3;
 
 struct arguments {
 	std::vector<std::string> filters;
@@ -82,7 +89,9 @@ const char usage[] =
 	"  --markdown         with --from: its tables, for a document\n"
 	"  --run-ms N         length of one measurement in milliseconds\n"
 	"  --repetitions N    rounds, each a process that measures every benchmark once; the "
-	"medians count\n"
+	"medians count.\n"
+	"                     Without it: 14, or 8 (--short), or as many as take half an hour or 2 "
+	"minutes\n"
 	"  --list             print the names of the benchmarks and run none\n"
 	"\n"
 	"Ctrl-C ends it after the measurement it is in, and keeps what it has; a second one at "
@@ -169,7 +178,8 @@ bench::settings settings_of(const arguments &arguments)
 	if (!arguments.against.empty())
 		settings = {.run_ms = 3, .repetitions = 200, .tasks = 30000};
 	else if (arguments.is_short)
-		settings = {.run_ms = 10, .repetitions = 8, .tasks = 50000};
+		/* Of so many benchmarks more rounds that are shorter. */
+		settings = {.run_ms = arguments.peers ? 6U : 10U, .repetitions = 8, .tasks = 50000};
 	if (arguments.run_ms != 0) {
 		settings.run_ms = arguments.run_ms;
 		settings.tasks = std::min(settings.tasks, 10000 * arguments.run_ms);
@@ -265,7 +275,8 @@ void describe(const arguments &arguments)
 	benchmark::AddCustomContext("cpus", std::to_string(placement.places()));
 	benchmark::AddCustomContext("pus", bench::processing_units());
 	benchmark::AddCustomContext("measurement",
-				    std::to_string(settings.repetitions) + " times, " +
+				    (arguments.repetitions == 0 ? "up to " : "") +
+					    std::to_string(settings.repetitions) + " times, " +
 					    std::to_string(settings.run_ms) + " ms each");
 	benchmark::AddCustomContext("commit", bench::commit());
 	if (!arguments.against.empty())
@@ -276,9 +287,10 @@ void describe(const arguments &arguments)
 	std::printf("weft %s on %s, %s\n%s, %s\n", weft_version(), bench::cpu_model().c_str(),
 		    bench::kernel().c_str(), WEFT_BENCH_COMPILER, placement.description().c_str());
 	if (arguments.against.empty())
-		std::printf("medians of %u rounds, each a process, of %u ms; ratio: how many times "
-			    "weft is better\n",
-			    settings.repetitions, settings.run_ms);
+		std::printf("medians of %s%u rounds, each a process, of %u ms; ratio: how many "
+			    "times weft is better\n",
+			    arguments.repetitions == 0 ? "up to " : "", settings.repetitions,
+			    settings.run_ms);
 	else
 		std::printf("pairs of processes of %u ms, at most %u for each benchmark\n",
 			    settings.run_ms, settings.repetitions);
@@ -329,6 +341,18 @@ int end(bench::ratio_table &table, const std::string &json)
 	return status;
 }
 
+/* How many rounds there will be, of as many as the settings say, when so many took so long. */
+unsigned rounds_that_fit(const arguments &arguments, unsigned made, double took_s)
+{
+	unsigned wanted = bench::current_settings().repetitions;
+	double budget = arguments.is_short ? short_budget_s : budget_s;
+	auto fit = static_cast<unsigned>(budget / took_s * made);
+
+	if (arguments.repetitions != 0)
+		return wanted;
+	return std::min(wanted, std::max({made, fit, rounds_least}));
+}
+
 /* Measures all that is registered, in rounds. Returns the exit status. */
 int measure_all(const arguments &arguments, const std::string &json, char **words)
 {
@@ -365,15 +389,27 @@ int measure_all(const arguments &arguments, const std::string &json, char **word
 		.loop = [&](double ns) { table.add_noise(ns); },
 	};
 
-	for (unsigned round = 0; round < rounds && !bench::progress::interrupted(); round++) {
+	double start_ns = bench::now_ns();
+	unsigned made = 0;
+
+	while (made < rounds && !bench::progress::interrupted()) {
 		try {
 			bench::call_round(bench::this_program(), options, events);
 		} catch (const std::exception &error) {
 			if (!bench::progress::interrupted())
 				table.add_failure(last, error.what());
 		}
+		made++;
+
+		unsigned fit =
+			rounds_that_fit(arguments, made, (bench::now_ns() - start_ns) * 1e-9);
+
+		progress.leave_out((rounds - std::min(fit, rounds)) * count);
+		rounds = std::min(fit, rounds);
 	}
 	progress.hide();
+	if (made < bench::current_settings().repetitions)
+		std::printf("made %u rounds\n", made);
 	table.print();
 	return end(table, json);
 }

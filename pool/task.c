@@ -7,8 +7,6 @@ enum {
 	/* A thread spins for this part of its budget, when no worker was idle and the task has not
 	 * begun. */
 	SPIN_PART_IF_QUEUED = 8,
-	/* And looks so often before it reads the clock. */
-	LOOKS_AT_FIRST = 8,
 };
 
 static uint32_t state_of(const weft_task *task)
@@ -94,14 +92,8 @@ static void spin_for_end(const weft_task *task, weft_deadline deadline)
 {
 	uint32_t most_ns = task->spin_ns_ & ~WEFT_SPIN_IF_BEGUN_;
 	uint32_t part_ns = task->spin_ns_ != most_ns ? most_ns / SPIN_PART_IF_QUEUED : most_ns;
-	weft_deadline begin;
+	weft_deadline begin = weft_now();
 
-	for (int look = 0; look < LOOKS_AT_FIRST; look++) {
-		weft_cpu_relax();
-		if (weft_worker_ended_(task))
-			return;
-	}
-	begin = weft_now();
 	for (;;) {
 		uint32_t state = state_of(task);
 		bool is_queued = (state & WEFT_TASK_STATE_MASK_) == WEFT_TASK_QUEUED_;

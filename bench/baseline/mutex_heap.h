@@ -4,7 +4,9 @@
 
 /*
  * The priority queue that one writes with a mutex: a binary heap, its memory taken beforehand, in
- * which elements of one priority keep their order. The default mutex, or glibc's adaptive one.
+ * which elements of one priority keep their order. Elements larger than a word stay where they are
+ * while the heap moves: its entries then have their places. The default mutex, or glibc's adaptive
+ * one.
  */
 
 #include <algorithm>
@@ -18,9 +20,11 @@
 namespace bench
 {
 
-template <int Kind> class mutex_heap
+template <int Kind, class Element> class mutex_heap
 {
       public:
+	using element = Element;
+
 	explicit mutex_heap(size_t capacity) : capacity_(capacity)
 	{
 		pthread_mutexattr_t attributes;
@@ -30,6 +34,11 @@ template <int Kind> class mutex_heap
 		pthread_mutex_init(&mutex_, &attributes);
 		pthread_mutexattr_destroy(&attributes);
 		heap_.reserve(capacity);
+		if constexpr (!is_word) {
+			places_.resize(capacity);
+			for (uint64_t place = capacity; place-- > 0;)
+				free_.push_back(place);
+		}
 	}
 
 	mutex_heap(const mutex_heap &) = delete;
@@ -39,40 +48,48 @@ template <int Kind> class mutex_heap
 		pthread_mutex_destroy(&mutex_);
 	}
 
-	bool try_push(uint64_t priority, uint64_t element)
+	bool try_push(uint64_t priority, const Element &pushed)
+	{
+		return try_push_batch(priority, &pushed, 1) == 1;
+	}
+
+	bool try_pop(Element &popped)
+	{
+		return try_pop_batch(&popped, 1) == 1;
+	}
+
+	size_t try_push_batch(uint64_t priority, const Element *elements, size_t count)
 	{
 		pthread_mutex_lock(&mutex_);
-
-		bool fits = heap_.size() < capacity_;
-
-		if (fits) {
-			heap_.push_back({priority, sequence_++, element});
+		count = std::min(count, capacity_ - heap_.size());
+		for (size_t i = 0; i < count; i++) {
+			heap_.push_back({priority, sequence_++, put_away(elements[i])});
 			std::push_heap(heap_.begin(), heap_.end(), later);
 		}
 		pthread_mutex_unlock(&mutex_);
-		return fits;
+		return count;
 	}
 
-	bool try_pop(uint64_t &element)
+	size_t try_pop_batch(Element *elements, size_t count)
 	{
 		pthread_mutex_lock(&mutex_);
-
-		bool found = !heap_.empty();
-
-		if (found) {
-			element = heap_.front().element;
+		count = std::min(count, heap_.size());
+		for (size_t i = 0; i < count; i++) {
+			elements[i] = fetch(heap_.front().element);
 			std::pop_heap(heap_.begin(), heap_.end(), later);
 			heap_.pop_back();
 		}
 		pthread_mutex_unlock(&mutex_);
-		return found;
+		return count;
 	}
 
       private:
+	static constexpr bool is_word = sizeof(Element) <= sizeof(uint64_t);
+
 	struct entry {
 		uint64_t priority;
 		uint64_t sequence;
-		uint64_t element;
+		uint64_t element; /* itself, or its place */
 	};
 
 	static bool later(const entry &left, const entry &right)
@@ -81,14 +98,39 @@ template <int Kind> class mutex_heap
 		       (left.priority == right.priority && left.sequence > right.sequence);
 	}
 
+	uint64_t put_away(const Element &pushed)
+	{
+		if constexpr (is_word) {
+			return pushed;
+		} else {
+			uint64_t place = free_.back();
+
+			free_.pop_back();
+			places_[place] = pushed;
+			return place;
+		}
+	}
+
+	Element fetch(uint64_t kept)
+	{
+		if constexpr (is_word) {
+			return kept;
+		} else {
+			free_.push_back(kept);
+			return places_[kept];
+		}
+	}
+
 	WEFT_LINE_ALIGNED pthread_mutex_t mutex_;
 	uint64_t sequence_ = 0;
 	const size_t capacity_;
 	std::vector<entry> heap_;
+	std::vector<Element> places_;
+	std::vector<uint64_t> free_;
 };
 
-using mutex_heap_normal = mutex_heap<PTHREAD_MUTEX_NORMAL>;
-using mutex_heap_adaptive = mutex_heap<PTHREAD_MUTEX_ADAPTIVE_NP>;
+template <class Element> using mutex_heap_normal = mutex_heap<PTHREAD_MUTEX_NORMAL, Element>;
+template <class Element> using mutex_heap_adaptive = mutex_heap<PTHREAD_MUTEX_ADAPTIVE_NP, Element>;
 
 } // namespace bench
 

@@ -6,6 +6,7 @@
  * The stack that one writes with a mutex: a vector. Two kinds of mutex, as in mutex_ring.h.
  */
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <pthread.h>
@@ -13,13 +14,15 @@
 
 #include <weft/lockfree/base.h>
 
+#include "../queue_elements.h"
+
 namespace bench
 {
 
-template <int Kind> class mutex_stack
+template <int Kind, class Element> class mutex_stack
 {
       public:
-	using element = uint64_t;
+	using element = Element;
 
 	explicit mutex_stack(size_t count)
 	{
@@ -30,7 +33,7 @@ template <int Kind> class mutex_stack
 		pthread_mutex_init(&mutex_, &attributes);
 		pthread_mutexattr_destroy(&attributes);
 		for (uint64_t number = 1; number <= count; number++)
-			elements_.push_back(number);
+			set_number(elements_.emplace_back(), number);
 	}
 
 	mutex_stack(const mutex_stack &) = delete;
@@ -40,7 +43,7 @@ template <int Kind> class mutex_stack
 		pthread_mutex_destroy(&mutex_);
 	}
 
-	bool try_pop(element &popped)
+	bool try_pop(Element &popped)
 	{
 		pthread_mutex_lock(&mutex_);
 
@@ -54,22 +57,43 @@ template <int Kind> class mutex_stack
 		return found;
 	}
 
-	void push(element pushed)
+	void push(const Element &pushed)
 	{
 		pthread_mutex_lock(&mutex_);
 		elements_.push_back(pushed);
 		pthread_mutex_unlock(&mutex_);
 	}
 
-	static uint64_t number_of(element number)
+	size_t try_pop_batch(Element *popped, size_t count)
 	{
-		return number;
+		pthread_mutex_lock(&mutex_);
+		count = std::min(count, elements_.size());
+		std::copy_n(elements_.rbegin(), count, popped);
+		elements_.resize(elements_.size() - count);
+		pthread_mutex_unlock(&mutex_);
+		return count;
+	}
+
+	void push_batch(const Element *pushed, size_t count)
+	{
+		pthread_mutex_lock(&mutex_);
+		elements_.insert(elements_.end(), pushed, pushed + count);
+		pthread_mutex_unlock(&mutex_);
+	}
+
+	static uint64_t number_of(const Element &element)
+	{
+		return bench::number_of(element);
 	}
 
       private:
 	WEFT_LINE_ALIGNED pthread_mutex_t mutex_;
-	std::vector<uint64_t> elements_;
+	std::vector<Element> elements_;
 };
+
+template <class Element> using mutex_stack_normal = mutex_stack<PTHREAD_MUTEX_NORMAL, Element>;
+template <class Element>
+using mutex_stack_adaptive = mutex_stack<PTHREAD_MUTEX_ADAPTIVE_NP, Element>;
 
 } // namespace bench
 

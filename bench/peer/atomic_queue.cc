@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * atomic_queue: the two queues whose capacity is chosen when they are made. They do not keep the
- * order: while a thread is preempted between its ticket and its slot, another one may come to the
- * same slot a round later, and take or leave an element there first.
+ * atomic_queue: the two queues whose capacity is chosen when they are made. With several producers
+ * or consumers they do not keep the order: while a thread is preempted between its ticket and its
+ * slot, another one may come to the same slot a round later, and take or leave an element there
+ * first.
  */
 
 #include <atomic_queue/atomic_queue.h>

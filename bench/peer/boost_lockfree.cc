@@ -68,42 +68,46 @@ template <class Element> class spsc
 	boost::lockfree::spsc_queue<Element> queue_;
 };
 
-class stack
+template <class Element> class stack
 {
       public:
-	using element = uint64_t;
+	using element = Element;
 
 	explicit stack(size_t count) : stack_(count)
 	{
-		for (uint64_t number = 1; number <= count; number++)
-			stack_.bounded_push(number);
+		for (uint64_t number = 1; number <= count; number++) {
+			Element pushed;
+
+			set_number(pushed, number);
+			push(pushed);
+		}
 	}
 
-	bool try_pop(element &popped)
+	bool try_pop(Element &popped)
 	{
 		return stack_.pop(popped);
 	}
 
 	/* There is room: what is pushed was popped. */
-	void push(element pushed)
+	void push(const Element &pushed)
 	{
 		stack_.bounded_push(pushed);
 	}
 
-	static uint64_t number_of(element number)
+	static uint64_t number_of(const Element &element)
 	{
-		return number;
+		return bench::number_of(element);
 	}
 
       private:
-	boost::lockfree::stack<uint64_t, boost::lockfree::fixed_sized<true>> stack_;
+	boost::lockfree::stack<Element, boost::lockfree::fixed_sized<true>> stack_;
 };
 
 } // namespace
 
 void add_peer_boost_lockfree()
 {
-	add_one_stack<stack>("boost", role::peer);
+	add_stack_sizes<stack>("boost", role::peer);
 	add_shared_sizes<shared>("mpmc_queue", "boost", role::peer);
 	add_shared_sizes<shared>("mpmc_lockfree", "boost", role::peer);
 	add_spsc_sizes<spsc>("spsc_queue", "boost", role::peer);

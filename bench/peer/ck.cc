@@ -33,6 +33,8 @@ namespace
 template <bool ManyProducers, bool ManyConsumers> class ring
 {
       public:
+	static constexpr bool stalls_when_preempted = ManyProducers;
+
 	explicit ring(size_t capacity) : slots_(std::make_unique<ck_ring_buffer[]>(capacity))
 	{
 		ck_ring_init(&ring_, static_cast<unsigned>(capacity));

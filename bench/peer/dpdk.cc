@@ -23,6 +23,7 @@ template <unsigned Flags, class Element> class ring
 {
       public:
 	using element = Element;
+	static constexpr bool stalls_when_preempted = Flags == 0;
 
 	explicit ring(size_t capacity)
 	{

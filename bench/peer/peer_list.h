@@ -23,6 +23,7 @@ std::string peers();
 void add_peer_atomic_queue();
 void add_peer_boost_context();
 void add_peer_boost_lockfree();
+void add_peer_bs_thread_pool();
 void add_peer_ck();
 void add_peer_dpdk();
 void add_peer_glib();

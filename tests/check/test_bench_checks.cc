@@ -11,7 +11,9 @@
 #include "baseline/mutex_ring.h"
 #include "baseline/mutex_stack.h"
 #include "baseline/reader_locks.h"
+#include "bell_scenarios.h"
 #include "fiber_scenarios.h"
+#include "fork_scenarios.h"
 #include "future_scenarios.h"
 #include "object_scenarios.h"
 #include "pool_scenarios.h"
@@ -124,27 +126,51 @@ template <fault Fault, class Element> class broken_queue
 	bool holds_ = false;
 };
 
-template <fault Fault> class broken_stack : public mutex_stack<PTHREAD_MUTEX_NORMAL>
+/* It says that it does not keep the order of several. */
+template <fault Fault> class careless_queue : public broken_queue<Fault, uint64_t>
+{
+      public:
+	using broken_queue<Fault, uint64_t>::broken_queue;
+
+	static constexpr bool keeps_order = false;
+};
+
+template <fault Fault> class broken_stack : public mutex_stack_normal<block<64>>
 {
       public:
 	using mutex_stack::mutex_stack;
 
-	void push(element pushed)
+	void push(const element &pushed)
 	{
-		if (Fault == fault::loses && rarely_.now())
+		push_batch(&pushed, 1);
+	}
+
+	void push_batch(const element *pushed, size_t count)
+	{
+		bool wrong = rarely_.now();
+		element torn = pushed[0];
+
+		if (Fault == fault::loses && wrong)
 			return;
-		if (Fault == fault::doubles && rarely_.now())
-			mutex_stack::push(pushed);
-		mutex_stack::push(pushed);
+		if (Fault == fault::doubles && wrong)
+			mutex_stack::push_batch(pushed, count);
+		if (Fault == fault::tears && wrong) {
+			tear(torn);
+			mutex_stack::push_batch(&torn, 1);
+			pushed++;
+			count--;
+		}
+		mutex_stack::push_batch(pushed, count);
 	}
 
       private:
 	rarely rarely_;
 };
 
-template <fault Fault> class broken_heap
+template <fault Fault, class Element> class broken_heap
 {
       public:
+	using element = Element;
 	static constexpr bool strict = true;
 
 	explicit broken_heap(size_t capacity) : heap_(capacity) {}
@@ -154,18 +180,31 @@ template <fault Fault> class broken_heap
 	      public:
 		explicit user(broken_heap &queue) : queue_(queue) {}
 
-		bool try_push(uint64_t priority, uint64_t element)
+		bool try_push(uint64_t priority, const Element &pushed)
 		{
-			if (Fault == fault::loses && queue_.rarely_.now())
-				return true;
-			if (Fault == fault::swaps)
-				priority = few_priorities - priority;
-			return queue_.heap_.try_push(priority, element);
+			return try_push_batch(priority, &pushed, 1) == 1;
 		}
 
-		bool try_pop(uint64_t &element)
+		bool try_pop(Element &popped)
 		{
-			return queue_.heap_.try_pop(element);
+			return try_pop_batch(&popped, 1) == 1;
+		}
+
+		size_t try_push_batch(uint64_t priority, const Element *elements, size_t count)
+		{
+			if (Fault == fault::loses && queue_.rarely_.now())
+				return count;
+			if (Fault == fault::swaps)
+				priority = few_priorities - priority;
+			return queue_.heap_.try_push_batch(priority, elements, count);
+		}
+
+		size_t try_pop_batch(Element *elements, size_t count)
+		{
+			count = queue_.heap_.try_pop_batch(elements, count);
+			if (Fault == fault::tears && count > 0 && queue_.rarely_.now())
+				tear(elements[count - 1]);
+			return count;
 		}
 
 	      private:
@@ -173,7 +212,7 @@ template <fault Fault> class broken_heap
 	};
 
       private:
-	mutex_heap_normal heap_;
+	mutex_heap_normal<Element> heap_;
 	rarely rarely_;
 };
 
@@ -329,6 +368,108 @@ template <fault Fault> class broken_switch
 	uint64_t visits_ = 0;
 };
 
+template <fault Fault> class broken_bell
+{
+      public:
+	void ring()
+	{
+		rung_.fetch_add(Fault == fault::doubles && rarely_.now() ? 2 : 1);
+	}
+
+	void wait()
+	{
+		while (rung_.load() == 0)
+			sched_yield();
+		rung_.fetch_sub(1);
+	}
+
+      private:
+	std::atomic<unsigned> rung_{0};
+	rarely rarely_;
+};
+
+/* Calls are made at once, one after the other. */
+struct in_sequence {
+	struct group {
+		template <class Call> void run(const Call &call)
+		{
+			call();
+		}
+
+		void wait() {}
+	};
+
+	explicit in_sequence(unsigned) {}
+
+	template <class Call> long call(const Call &call)
+	{
+		return call();
+	}
+};
+
+/* The results of the first run are right, those of the second are not. */
+template <fault Fault> class broken_forks : public group_forks<in_sequence>
+{
+	using forks = group_forks<in_sequence>;
+
+      public:
+	using forks::forks;
+
+	long fib()
+	{
+		return forks::fib() + is_wrong();
+	}
+
+	long skynet()
+	{
+		return forks::skynet() + is_wrong();
+	}
+
+	long queens()
+	{
+		return forks::queens() + is_wrong();
+	}
+
+	long uts()
+	{
+		return forks::uts() + is_wrong();
+	}
+
+	void multiply(matrices &all)
+	{
+		forks::multiply(all);
+		all.product[100] += is_wrong();
+	}
+
+	void strassen(matrices &all)
+	{
+		forks::strassen(all);
+		all.product[100] += is_wrong();
+	}
+
+	/* One is lost, another one is there twice; they are in order. */
+	void sort(uint32_t *numbers, uint32_t *space)
+	{
+		forks::sort(numbers, space);
+		if (is_wrong() != 0)
+			numbers[100] = numbers[101];
+	}
+
+	void knapsack(const thing *things)
+	{
+		forks::knapsack(things);
+		knapsack_best += is_wrong();
+	}
+
+      private:
+	int is_wrong()
+	{
+		return Fault == fault::loses && ++runs_ == 2 ? 1 : 0;
+	}
+
+	int runs_ = 0;
+};
+
 int points = 0, failures = 0;
 
 void expect(fault fault, const char *what, const result &result)
@@ -361,17 +502,46 @@ template <fault Fault, class Element> void check_queue()
 	static_assert(has_batches<single>);
 }
 
+void check_order_without_promise()
+{
+	using scenarios = queue_scenarios<careless_queue<fault::swaps>>;
+
+	expect(fault::swaps, "queue without a promise, 1P1C", scenarios::stream<false>(1, 1));
+	expect(fault::none, "queue without a promise, 2P2C", scenarios::stream<false>(2, 2));
+}
+
+/* At a rate so low that nothing is due in time, what comes in the end is not late by ages. */
+void check_low_rate()
+{
+	samples latencies;
+	const char *wrong = queue_scenarios<broken_queue<fault::none, uint64_t>>::run(
+		1e9 / ns_per_tick(), 5, latencies);
+
+	if (latencies.quantile_ns(1) > 1e9)
+		wrong = "an element came late by ages";
+	expect(fault::none, "queue, under next to no load", {.wrong = wrong});
+}
+
+template <fault Fault> void check_forks()
+{
+	for (const auto &program : all_fork_programs<broken_forks<Fault>>())
+		expect(Fault, program.name, measure_forks(1, program));
+}
+
 template <fault Fault> void check_stack()
 {
 	expect(Fault, "stack", recycle<broken_stack<Fault>>(2));
+	expect(Fault, "stack, in batches", recycle<broken_stack<Fault>, true>(2));
 }
 
-template <fault Fault> void check_heap()
+template <fault Fault, class Element> void check_heap()
 {
-	using scenarios = priority_scenarios<broken_heap<Fault>, few_priorities>;
+	using scenarios = priority_scenarios<broken_heap<Fault, Element>, few_priorities>;
 
-	expect(Fault, "priority queue, alone", scenarios::alone());
-	expect(Fault, "priority queue, 1P1C", scenarios::stream(1));
+	expect(Fault, "priority queue, alone", scenarios::template alone<false>());
+	expect(Fault, "priority queue, alone in batches", scenarios::template alone<true>());
+	expect(Fault, "priority queue, 1P1C", scenarios::template stream<false>(1));
+	expect(Fault, "priority queue, 2P2C in batches", scenarios::template stream<true>(2));
 }
 
 template <fault Fault> void check_pool()
@@ -408,12 +578,22 @@ int main()
 	check_queue<fault::none, block<64>>();
 	check_queue<fault::swaps, block<64>>();
 	check_queue<fault::tears, block<64>>();
+	check_order_without_promise();
+	check_low_rate();
+	check_forks<fault::none>();
+	check_forks<fault::loses>();
+	expect(fault::none, "bell", bell_scenarios<broken_bell<fault::none>>::uncontended());
+	expect(fault::none, "bell", bell_scenarios<broken_bell<fault::none>>::round_trip(false));
+	expect(fault::doubles, "bell", bell_scenarios<broken_bell<fault::doubles>>::uncontended());
 	check_stack<fault::none>();
 	check_stack<fault::loses>();
 	check_stack<fault::doubles>();
-	check_heap<fault::none>();
-	check_heap<fault::loses>();
-	check_heap<fault::swaps>();
+	check_stack<fault::tears>();
+	check_heap<fault::none, uint64_t>();
+	check_heap<fault::loses, uint64_t>();
+	check_heap<fault::swaps, uint64_t>();
+	check_heap<fault::none, block<64>>();
+	check_heap<fault::tears, block<64>>();
 	check_pool<fault::none>();
 	check_pool<fault::loses>();
 	check_pool<fault::doubles>();

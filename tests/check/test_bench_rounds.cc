@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A round of benchmarks of which one never ends, one is wrong and one throws: the round is ended
+ * after its time and says where it was, and what was measured before is told.
+ */
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "harness.h"
+#include "registry.h"
+#include "rounds.h"
+
+using namespace bench;
+
+namespace
+{
+
+int points = 0, failures = 0;
+
+void expect(bool right, const char *what)
+{
+	failures += !right;
+	std::printf("%s %d - %s\n", right ? "ok" : "not ok", ++points, what);
+}
+
+result never_ends()
+{
+	static std::atomic<bool> rung{false};
+
+	run_crew(2, 1, [](unsigned, const stop_flag &) {
+		while (!rung.load())
+			sched_yield();
+	});
+	return {.ns = 1};
+}
+
+result throws()
+{
+	throw std::runtime_error("no memory for it");
+}
+
+/* Groups are measured in their order. */
+void add_all()
+{
+	add("first", "alone", unit::time, {"right", role::weft, [] { return result{.ns = 5}; }});
+	add("second", "alone", unit::time,
+	    {"wrong", role::weft, [] { return result{.wrong = "it is wrong"}; }});
+	add("third", "alone", unit::time, {"throws", role::weft, throws});
+	add("fourth", "alone", unit::time, {"never_ends", role::weft, never_ends});
+	add("fifth", "alone", unit::time, {"right", role::weft, [] { return result{.ns = 5}; }});
+}
+
+void check_round()
+{
+	std::vector<std::string> measured, wrong;
+	std::string begun, end;
+	round_events events = {
+		.begun = [&](const std::string &name) { begun = name; },
+		.measured = [&](const std::string &name,
+				const result &) { measured.push_back(name); },
+		.wrong = [&](const std::string &name,
+			     const std::string &what) { wrong.push_back(name + ": " + what); },
+		.loop = [](double) {},
+	};
+
+	try {
+		call_round(this_program(), {}, events);
+	} catch (const std::exception &error) {
+		end = error.what();
+	}
+	expect(measured == std::vector<std::string>{"first/alone/right"},
+	       "what was measured before is told");
+	expect(wrong == std::vector<std::string>{"second/alone/wrong: it is wrong",
+						 "third/alone/throws: no memory for it"},
+	       "what is wrong, or throws, is no figure");
+	expect(begun == "fourth/alone/never_ends" && end.find("Alarm clock") != std::string::npos,
+	       "one that never ends is ended, and one knows which");
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && std::strcmp(argv[1], "--round") == 0) {
+		current_settings() = {.run_ms = 1, .hang_s = 1};
+		add_all();
+		run_round();
+		return 0;
+	}
+	check_round();
+	std::printf("1..%d\n", points);
+	return failures == 0 ? 0 : 1;
+}
