@@ -16,11 +16,10 @@ bool weft_worker_is_off_duty_(const weft_worker_ *self)
 {
 	const weft_pool *pool = self->pool;
 
-	/* relaxed: who changes it unparks this worker. The count of suspended tasks is its own. */
+	/* relaxed: who changes it unparks this worker. */
 	return WEFT_UNLIKELY(self->index >=
 			     atomic_load_explicit(&pool->on_duty, memory_order_relaxed)) &&
-	       self->private_first == NULL &&
-	       atomic_load_explicit(&self->fibers.suspended, memory_order_relaxed) == 0 &&
+	       self->private_first == NULL && weft_fibers_none_suspended_(&self->fibers) &&
 	       weft_worker_phase_(pool) == WEFT_POOL_OPEN_;
 }
 
@@ -123,8 +122,8 @@ int weft_pool_resize(weft_pool *pool, unsigned workers)
 		atomic_store_explicit(&pool->worker[i]->place, i, memory_order_relaxed);
 	/* R1 acq_rel, pairs with R1: of several resizes each goes on from the one before. */
 	before = atomic_exchange_explicit(&pool->wanted, workers, memory_order_acq_rel);
-	/* relaxed: unparking publishes it. */
-	atomic_fetch_add_explicit(&pool->on_duty, workers - before, memory_order_relaxed);
+	/* R2 seq_cst, pairs with worker:Y4: as there. */
+	atomic_fetch_add_explicit(&pool->on_duty, workers - before, memory_order_seq_cst);
 	/* Blocking sections shift those that are concerned. */
 	tell(pool, before < workers ? before : workers, pool->workers);
 	return 0;
@@ -159,7 +158,7 @@ void weft_blocking_end(void)
 	WEFT_CONTRACT(self->blocking > 0, "a blocking section ends that has begun");
 	if (self->blocking == 0 || --self->blocking > 0)
 		return;
-	/* relaxed: unparking publishes it. */
-	on_duty = atomic_fetch_sub_explicit(&self->pool->on_duty, 1, memory_order_relaxed);
+	/* R3 seq_cst, pairs with worker:Y4: as there. */
+	on_duty = atomic_fetch_sub_explicit(&self->pool->on_duty, 1, memory_order_seq_cst);
 	tell(self->pool, on_duty - 1, on_duty);
 }

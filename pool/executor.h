@@ -17,6 +17,16 @@
  * wait for each other in a circle wait for ever, which is not noticed; one that waits for itself
  * gets -EDEADLK. A task takes its worker along into system calls that block.
  *
+ * A task that says that it may move (may_move in its options) goes on on whichever worker takes it
+ * first, when its own is busy. It begins on a stack of stack_bytes, not on the thread's own. It
+ * still stays for a wait with a deadline, and inside of a run of fork-join, a blocking section or a
+ * section of reclaim.h. It takes errno and rounding along; all else that is a thread's is another
+ * one's afterwards, and compilers do not know that: they keep the address of a thread-local
+ * variable, and of errno, for a whole function and what is inlined there. So a function of such a
+ * task that waits leaves those, and sections of reclaim.h, to functions that it calls and that are
+ * __attribute__((noinline)). weft_pool_local and weft_pool_worker_index are such; what lockfree/
+ * keeps for each CPU (counters, histograms) is not concerned.
+ *
  *     operation                     threads  progress                  sleeps  allocates
  *     weft_spawn, _spawn_with       any      lock-free but the kernel  no      yes
  *     weft_task_init                one      wait-free                 no      no
@@ -73,11 +83,16 @@ typedef struct weft_submit_options {
 	 * the strand runs (strand.h): the members above are not looked at. NULL: alone.
 	 */
 	weft_strand *strand;
+	/*
+	 * The task may go on on another worker when it has waited; see above. Not with to_worker.
+	 * Of a strand's tasks that is for the strand's own options to say.
+	 */
+	bool may_move;
 } weft_submit_options;
 
 #define WEFT_SUBMIT_OPTIONS_INIT                                                                   \
 	{                                                                                          \
-		sizeof(weft_submit_options), WEFT_PRIORITY_NORMAL, false, 0, NULL                  \
+		sizeof(weft_submit_options), WEFT_PRIORITY_NORMAL, false, 0, NULL, false           \
 	}
 
 /* A task's function finds its data around the task: the task is a member of the caller's struct. */

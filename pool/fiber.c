@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fiber.h"
 
+#include <weft/lockfree/reclaim.h>
+
 #include "worker.h"
 
 enum {
@@ -51,6 +53,36 @@ static weft_fiber_ *take(weft_fiber_list_ *list, weft_fiber_ *fiber)
 	return fiber;
 }
 
+/* A suspended task may go on, wherever: this worker offers it to all. */
+static void offer(weft_fiber_ *fiber)
+{
+	fiber->state = WEFT_FIBER_READY_;
+	weft_worker_offer_(fiber->worker, &fiber->going_on);
+}
+
+/* The fiber has been left, with its loop waiting to be of use. */
+static void send_home(weft_fiber_ *fiber)
+{
+	weft_worker_ *home = fiber->home;
+
+	weft_woken_list_add_(&home->fibers.woken, &fiber->woken);
+	weft_worker_wake_(home);
+}
+
+/* The worker has left a fiber by a switch, and it is time for others to have it. */
+static void let_go(weft_fibers_ *fibers)
+{
+	weft_fiber_ *left = fibers->left;
+
+	if (WEFT_LIKELY(left == NULL))
+		return;
+	fibers->left = NULL;
+	if (left->state == WEFT_FIBER_CACHED_)
+		send_home(left);
+	else if (weft_fiber_gate_leave_(&left->gate))
+		offer(left);
+}
+
 static void put_in_cache(weft_fibers_ *fibers, weft_fiber_ *fiber)
 {
 	fiber->state = WEFT_FIBER_CACHED_;
@@ -64,8 +96,8 @@ static weft_fiber_ *take_from_cache(weft_fibers_ *fibers, weft_fiber_ *fiber)
 	return take(&fibers->cached, fiber);
 }
 
-/* Returns when somebody switches back. Not inlined: all switches are at one place; see context.c.
- */
+/* Returns when somebody switches back, on that one's worker. Not inlined: all switches are at one
+ * place (see context.c), and nobody's address of a thread-local variable is kept across one. */
 static __attribute__((noinline)) void switch_to(weft_fibers_ *fibers, weft_fiber_ *to)
 {
 	weft_fiber_ *from = fibers->running;
@@ -74,16 +106,19 @@ static __attribute__((noinline)) void switch_to(weft_fibers_ *fibers, weft_fiber
 	fibers->running = to;
 	weft_park_running_ = &to->park;
 	weft_context_switch_paired_(&from->context, &to->context);
+	let_go(&from->worker->fibers);
 }
 
 /* The whole life of a fiber with a stack of its own. */
 static void live(void *argument)
 {
 	weft_fiber_ *self = argument;
-	weft_fibers_ *fibers = &self->worker->fibers;
+	weft_fibers_ *fibers;
 
-	weft_worker_loop_(self->worker);
+	let_go(&self->worker->fibers);
+	weft_worker_loop_(self);
 	/* The pool has ended. The thread ends on its own stack. */
+	fibers = &self->worker->fibers;
 	take_from_cache(fibers, &fibers->first);
 	put_in_cache(fibers, self);
 	switch_to(fibers, &fibers->first);
@@ -100,13 +135,15 @@ static weft_fiber_ *create(weft_worker_ *worker)
 	color = ((uintptr_t)stack.high / worker->fibers.stacks.stride) % COLORS * COLOR_BYTES;
 	fiber = (weft_fiber_ *)(void *)(stack.high - color) - 1;
 	fiber = (weft_fiber_ *)((uintptr_t)fiber & ~(uintptr_t)63);
-	fiber->worker = worker;
+	fiber->worker = fiber->home = worker;
 	fiber->park.ways = worker->fibers.first.park.ways;
 	fiber->park.waits = false;
 	fiber->task = NULL;
 	fiber->fork_level = NULL;
 	fiber->timer.link = NULL;
+	fiber->going_on.kind_ = WEFT_TASK_SUSPENDED_;
 	fiber->stack = stack;
+	fiber->may_move = fiber->moves = false;
 	weft_fiber_stacks_own_(&worker->fibers.stacks, &stack, fiber);
 	weft_context_init(&fiber->context, stack.low, (size_t)((char *)fiber - stack.low), live,
 			  fiber);
@@ -122,9 +159,8 @@ static void destroy(weft_fibers_ *fibers, weft_fiber_ *fiber)
 }
 
 /* Sees to it that there is a fiber to go on with. */
-static bool prepare(weft_park_task_ *park)
+static bool has_other(weft_worker_ *self)
 {
-	weft_worker_ *self = fiber_of(park)->worker;
 	weft_fiber_ *fiber;
 
 	if (WEFT_LIKELY(self->fibers.cached.first != NULL))
@@ -133,6 +169,19 @@ static bool prepare(weft_park_task_ *park)
 	if (fiber == NULL)
 		return false;
 	put_in_cache(&self->fibers, fiber);
+	return true;
+}
+
+static bool prepare(weft_park_task_ *park, weft_deadline deadline)
+{
+	weft_fiber_ *fiber = fiber_of(park);
+
+	if (!has_other(fiber->worker))
+		return false;
+	fiber->moves = fiber->may_move && deadline == WEFT_FOREVER && fiber->fork_level == NULL &&
+		       fiber->worker->blocking == 0 && !weft_reclaim_inside();
+	if (WEFT_UNLIKELY(fiber->moves))
+		weft_fiber_gate_shut_(&fiber->gate);
 	return true;
 }
 
@@ -162,6 +211,25 @@ static void leave(weft_fibers_ *fibers)
 	errno = error;
 }
 
+/* Not inlined: a compiler takes errno for one and the same variable throughout a function. */
+static __attribute__((noinline)) void set_errno(int error)
+{
+	errno = error;
+}
+
+/* The same for a task that may go on elsewhere. */
+static void leave_to_all(weft_fiber_ *fiber)
+{
+	weft_fibers_ *fibers = &fiber->worker->fibers;
+	int error = errno;
+
+	/* relaxed: this worker adds, and knows what it has added. */
+	atomic_fetch_add_explicit(&fibers->away, 1, memory_order_relaxed);
+	fibers->left = fiber;
+	switch_to(fibers, next_fiber(fibers));
+	set_errno(error);
+}
+
 static void suspend(weft_park_task_ *park, weft_deadline deadline)
 {
 	weft_fiber_ *fiber = fiber_of(park);
@@ -169,9 +237,13 @@ static void suspend(weft_park_task_ *park, weft_deadline deadline)
 
 	/* It may be on the list of those woken by now, but that is taken by this thread. */
 	fiber->state = WEFT_FIBER_WAITING_;
+	weft_counter_increment(&fiber->worker->pool->suspensions);
+	if (WEFT_UNLIKELY(fiber->moves)) {
+		leave_to_all(fiber);
+		return;
+	}
 	if (deadline != WEFT_FOREVER)
 		weft_timer_wheel_add_(&fibers->timers, &fiber->timer, deadline);
-	weft_counter_increment(&fiber->worker->pool->suspensions);
 	leave(fibers);
 	if (deadline != WEFT_FOREVER)
 		weft_timer_wheel_remove_(&fibers->timers, &fiber->timer);
@@ -189,30 +261,45 @@ static void resume(weft_park_task_ *park)
 	weft_worker_ *worker = fiber->worker;
 	weft_fibers_ *fibers = &worker->fibers;
 
+	if (WEFT_UNLIKELY(fiber->moves) && weft_worker_is_inside_(worker->pool)) {
+		if (weft_fiber_gate_wake_(&fiber->gate))
+			offer(fiber);
+		return;
+	}
 	if (worker == weft_worker_current_) {
 		make_ready(fibers, fiber);
 		return;
 	}
 	/* relaxed: adding to the list publishes it. */
 	atomic_fetch_add_explicit(&fibers->wakers, 1, memory_order_relaxed);
-	weft_woken_list_add_(&fibers->woken, &fiber->woken);
-	weft_worker_wake_(worker);
+	if (!fiber->moves) {
+		weft_woken_list_add_(&fibers->woken, &fiber->woken);
+		weft_worker_wake_(worker);
+	} else if (weft_fiber_gate_wake_(&fiber->gate)) {
+		offer(fiber);
+	}
 	/* R1 release, pairs with R2: the worker may be freed. */
 	atomic_fetch_sub_explicit(&fibers->wakers, 1, memory_order_release);
 }
 
 static const weft_park_ways_ ways = {prepare, suspend, resume};
 
-/* Those woken by others are ready, in the order in which they were woken. */
+/* Those woken by others are ready, in the order in which they were woken; others have come home. */
 static void take_woken(weft_fibers_ *fibers)
 {
 	weft_woken_node_ *node = weft_woken_list_take_(&fibers->woken);
 
 	while (node != NULL) {
 		weft_woken_node_ *next = node->next;
+		weft_fiber_ *fiber =
+			(weft_fiber_ *)(void *)((char *)node - offsetof(weft_fiber_, woken));
 
-		make_ready(fibers,
-			   (weft_fiber_ *)(void *)((char *)node - offsetof(weft_fiber_, woken)));
+		if (fiber->state != WEFT_FIBER_CACHED_) {
+			make_ready(fibers, fiber);
+		} else {
+			fiber->worker = fiber->home;
+			put_in_cache(fibers, fiber);
+		}
 		node = next;
 	}
 }
@@ -253,12 +340,11 @@ static void take_expired(weft_fibers_ *fibers)
 	}
 }
 
-static weft_task *choose(weft_fibers_ *fibers, weft_fiber_list_ *list)
+static weft_task *choose(weft_fiber_list_ *list)
 {
 	if (list->first == NULL)
 		return NULL;
-	fibers->chosen = take(list, list->first);
-	return &fibers->going_on;
+	return &take(list, list->first)->going_on;
 }
 
 weft_task *weft_fibers_find_(weft_worker_ *self)
@@ -269,20 +355,62 @@ weft_task *weft_fibers_find_(weft_worker_ *self)
 		take_expired(fibers);
 	if (weft_woken_list_has_some_(&fibers->woken))
 		take_woken(fibers);
-	return choose(fibers, &fibers->ready);
+	return choose(&fibers->ready);
 }
 
 weft_task *weft_fibers_find_yielded_(weft_worker_ *self)
 {
-	return choose(&self->fibers, &self->fibers.yielded);
+	return choose(&self->fibers.yielded);
 }
 
-void weft_fibers_go_on_(weft_worker_ *self)
+/* One that was offered is this worker's now. */
+static void adopt(weft_worker_ *self, weft_fiber_ *fiber)
+{
+	weft_worker_ *last = fiber->worker;
+
+	fiber->worker = self;
+	fiber->moves = false;
+	if (last != self)
+		weft_counter_increment(&self->pool->moved);
+	weft_worker_taken_(last, self);
+}
+
+/* The running fiber's loop, with nothing above it, makes room. */
+static void leave_loop(weft_fibers_ *fibers)
+{
+	weft_fiber_ *fiber = fibers->running;
+
+	if (&fiber->home->fibers == fibers || fibers->cached_count < CACHED_WHEN_IDLE) {
+		put_in_cache(fibers, fiber);
+	} else {
+		fiber->state = WEFT_FIBER_CACHED_;
+		fibers->left = fiber;
+	}
+}
+
+void weft_fibers_go_on_(weft_worker_ *self, weft_task *found)
+{
+	weft_fiber_ *fiber =
+		(weft_fiber_ *)(void *)((char *)found - offsetof(weft_fiber_, going_on));
+
+	if (WEFT_UNLIKELY(fiber->moves))
+		adopt(self, fiber);
+	leave_loop(&self->fibers);
+	switch_to(&self->fibers, fiber);
+}
+
+bool weft_fibers_carry_(weft_worker_ *self, weft_task *task)
 {
 	weft_fibers_ *fibers = &self->fibers;
+	weft_fiber_ *other;
 
-	put_in_cache(fibers, fibers->running);
-	switch_to(fibers, fibers->chosen);
+	if (fibers->running != &fibers->first || !has_other(self))
+		return false;
+	other = take_from_cache(fibers, fibers->cached.first);
+	put_in_cache(fibers, &fibers->first);
+	fibers->carried = task;
+	switch_to(fibers, other);
+	return true;
 }
 
 weft_deadline weft_fibers_deadline_(const weft_worker_ *self)
@@ -300,6 +428,8 @@ bool weft_fibers_trim_(weft_worker_ *self)
 
 		if (coldest == &fibers->first)
 			put_in_cache(fibers, coldest);
+		else if (coldest->home != self)
+			send_home(coldest);
 		else
 			destroy(fibers, coldest);
 	}
@@ -317,11 +447,11 @@ int weft_fibers_init_(weft_worker_ *worker, size_t stack_bytes)
 	weft_fibers_ *fibers = &worker->fibers;
 
 	pthread_once(&once, prepare_forks);
-	fibers->first.worker = worker;
+	fibers->first.worker = fibers->first.home = worker;
 	fibers->first.park.ways = &ways;
 	fibers->first.state = WEFT_FIBER_RUNNING_;
+	fibers->first.going_on.kind_ = WEFT_TASK_SUSPENDED_;
 	fibers->running = &fibers->first;
-	fibers->going_on.kind_ = WEFT_TASK_SUSPENDED_;
 	return weft_fiber_stacks_init_(&fibers->stacks, stack_bytes);
 }
 
@@ -340,8 +470,16 @@ void weft_fibers_end_(weft_worker_ *self)
 	while ((wakers = atomic_load_explicit(&fibers->wakers, memory_order_acquire)) != 0)
 		weft_park_while(&fibers->wakers, wakers, WAKERS_LEFT_NS,
 				weft_after(WAKERS_LEFT_NS));
-	while (fibers->cached.first != NULL)
-		destroy(fibers, take_from_cache(fibers, fibers->cached.first));
+	take_woken(fibers);
+	while (fibers->cached.first != NULL) {
+		weft_fiber_ *fiber = take_from_cache(fibers, fibers->cached.first);
+
+		/* Its stack goes with the others of its home. */
+		if (fiber->home != self)
+			weft_context_fini(&fiber->context);
+		else
+			destroy(fibers, fiber);
+	}
 }
 
 void weft_fibers_fini_(weft_worker_ *worker)
@@ -353,13 +491,14 @@ void weft_task_yield(void)
 {
 	weft_park_task_ *park = weft_park_running_;
 
-	if (park == NULL || !prepare(park))
+	if (park == NULL || !has_other(fiber_of(park)->worker))
 		return;
 
 	weft_fiber_ *fiber = fiber_of(park);
 	weft_fibers_ *fibers = &fiber->worker->fibers;
 
 	fiber->state = WEFT_FIBER_READY_;
+	fiber->moves = false;
 	append(&fibers->yielded, fiber);
 	leave(fibers);
 }

@@ -91,9 +91,9 @@ static int plan_this_machine(weft_pool *pool, weft_pool_options *options)
 
 static int init_counters(weft_pool *pool)
 {
-	weft_counter *counters[] = {&pool->submitted,  &pool->run,    &pool->canceled,
-				    &pool->stolen,     &pool->parked, &pool->woken,
-				    &pool->suspensions};
+	weft_counter *counters[] = {&pool->submitted,   &pool->run,    &pool->canceled,
+				    &pool->stolen,      &pool->parked, &pool->woken,
+				    &pool->suspensions, &pool->moved};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
 		int error = weft_counter_init(counters[i]);
@@ -173,6 +173,7 @@ static void free_pool(weft_pool *pool)
 	weft_counter_fini(&pool->parked);
 	weft_counter_fini(&pool->woken);
 	weft_counter_fini(&pool->suspensions);
+	weft_counter_fini(&pool->moved);
 	weft_plan_destroy(pool->own_plan);
 	weft_memory_free(pool, sizeof(*pool), WEFT_CACHE_LINE);
 }
@@ -313,10 +314,11 @@ int weft_pool_shutdown(weft_pool *pool, weft_shutdown how, weft_deadline deadlin
 		return -EDEADLK;
 	/* relaxed: the exchange checks it. */
 	phase = atomic_load_explicit(&pool->phase, memory_order_relaxed);
-	/* F4 release, pairs with worker:F1: what was done before closing. */
+	/* F4 seq_cst, pairs with worker:F1, worker:Y3: what was done before closing; and as there.
+	 */
 	while (phase < target &&
 	       !atomic_compare_exchange_weak_explicit(&pool->phase, &phase, target,
-						      memory_order_release, memory_order_relaxed))
+						      memory_order_seq_cst, memory_order_relaxed))
 		;
 	if (is_left_behind(pool))
 		return 0;
@@ -357,11 +359,16 @@ int weft_pool_statistics_read(const weft_pool *pool, weft_pool_statistics *stati
 	statistics->parked = (uint64_t)weft_counter_read(&pool->parked);
 	statistics->woken = (uint64_t)weft_counter_read(&pool->woken);
 	statistics->suspensions = (uint64_t)weft_counter_read(&pool->suspensions);
+	statistics->moved = (uint64_t)weft_counter_read(&pool->moved);
 	statistics->suspended = 0;
-	for (unsigned i = 0; i < pool->workers; i++)
+	for (unsigned i = 0; i < pool->workers; i++) {
+		const weft_fibers_ *fibers = &pool->worker[i]->fibers;
+
 		/* relaxed: a report. */
-		statistics->suspended += atomic_load_explicit(&pool->worker[i]->fibers.suspended,
-							      memory_order_relaxed);
+		statistics->suspended +=
+			atomic_load_explicit(&fibers->suspended, memory_order_relaxed) +
+			atomic_load_explicit(&fibers->away, memory_order_relaxed);
+	}
 	statistics->workers = weft_pool_workers(pool);
 	/* relaxed: a report. */
 	statistics->unpinned = atomic_load_explicit(&pool->unbound, memory_order_relaxed);

@@ -163,6 +163,7 @@ typedef struct weft_pool_statistics {
 	uint64_t parked;      /* times that a worker went to sleep */
 	uint64_t woken;       /* times that a sleeping worker was woken for work */
 	uint64_t suspensions; /* times that a task waited, and its worker did something else */
+	uint64_t moved;       /* times that a task went on on another worker; see executor.h */
 	uint32_t suspended;   /* tasks that wait so at present */
 	uint32_t workers;     /* worker threads */
 	uint32_t unpinned;    /* of these, those that are not bound to the plan's CPU at present */
@@ -172,7 +173,7 @@ typedef struct weft_pool_statistics {
 
 #define WEFT_POOL_STATISTICS_INIT                                                                  \
 	{                                                                                          \
-		sizeof(weft_pool_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                      \
+		sizeof(weft_pool_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                   \
 	}
 
 typedef enum weft_shutdown {

@@ -26,6 +26,8 @@ int weft_strand_init(weft_strand *strand, weft_pool *pool, const weft_submit_opt
 	strand->pool_ = pool;
 	strand->how_ = how != NULL ? *how : defaults;
 	strand->runner_.kind_ = WEFT_TASK_STRAND_;
+	if (strand->how_.may_move)
+		weft_worker_let_move_(&strand->runner_);
 	strand->runner_.pool_ = pool;
 	/* relaxed: the strand is not shared yet. */
 	atomic_store_explicit(&strand->newest_, &idle, memory_order_relaxed);
@@ -127,6 +129,8 @@ int weft_strand_send_(weft_strand *strand, weft_task *first, uint32_t count)
 
 	if (!weft_worker_may_submit_(pool) || has_no_worker(strand))
 		return -EPIPE;
+	if (strand->how_.may_move)
+		weft_worker_let_move_(first);
 	newest = weft_task_reverse_(first);
 	/* relaxed: only its value counts. */
 	before = atomic_load_explicit(&strand->newest_, memory_order_relaxed);

@@ -71,6 +71,25 @@ static int send_to_nearest(weft_pool *pool, unsigned lane, weft_task *first)
 	return 0;
 }
 
+void weft_worker_offer_(weft_worker_ *last, weft_task *going_on)
+{
+	weft_pool *pool = last->pool;
+
+	going_on->next_ = NULL;
+	if (weft_worker_is_inside_(pool)) {
+		send_own(weft_worker_current_, WEFT_LANE_NORMAL_, going_on);
+		return;
+	}
+	/* A worker is not quiet while a task is away that was there. But it may have been before,
+	 * in a pool that is closing, and then only its late inbox is open. */
+	if (weft_inbox_put_(&last->lane[WEFT_LANE_NORMAL_].inbox, going_on, going_on)) {
+		weft_worker_notify_(pool, last->index);
+	} else {
+		weft_inbox_put_(&last->late_inbox, going_on, going_on);
+		weft_worker_wake_(last);
+	}
+}
+
 static const unsigned lane_of_priority[] = {
 	[WEFT_PRIORITY_NORMAL] = WEFT_LANE_NORMAL_,
 	[WEFT_PRIORITY_HIGH] = WEFT_LANE_HIGH_,
@@ -79,10 +98,11 @@ static const unsigned lane_of_priority[] = {
 
 bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
 {
-	return options == NULL || (options->size == sizeof(*options) &&
-				   (unsigned)options->priority <= WEFT_PRIORITY_LOW &&
-				   (!options->to_worker || options->worker < pool->workers) &&
-				   (options->strand == NULL || options->strand->pool_ == pool));
+	return options == NULL ||
+	       (options->size == sizeof(*options) &&
+		(unsigned)options->priority <= WEFT_PRIORITY_LOW &&
+		(!options->to_worker || (options->worker < pool->workers && !options->may_move)) &&
+		(options->strand == NULL || options->strand->pool_ == pool));
 }
 
 int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
@@ -136,9 +156,11 @@ static int wait_to_enter(weft_pool *pool, uint32_t count)
 }
 
 /* For a pool that has no room for these tasks. Returns 0 when it has by now, 1 when this thread has
- * run them, or a negative errno. */
-static int wait_for_room(weft_pool *pool, weft_task *first, uint32_t count,
-			 const weft_submit_options *options)
+ * run them, or a negative errno. Not inlined: a task that waits here may go on on another worker.
+ */
+static __attribute__((noinline)) int wait_for_room(weft_pool *pool, weft_task *first,
+						   uint32_t count,
+						   const weft_submit_options *options)
 {
 	switch (pool->full) {
 	case WEFT_FULL_BLOCK:
@@ -168,6 +190,8 @@ int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 	bool is_bounded = pool->bound.limit != 0;
 	int error = 0;
 
+	if (options != NULL && options->may_move)
+		weft_worker_let_move_(first);
 	if (WEFT_UNLIKELY(is_bounded)) {
 		if (count > pool->bound.limit)
 			return -EINVAL;

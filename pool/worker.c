@@ -78,6 +78,24 @@ void weft_worker_wake_(weft_worker_ *worker)
 		weft_parker_unpark(&worker->parker);
 }
 
+void weft_worker_taken_(weft_worker_ *last, const weft_worker_ *self)
+{
+	const weft_pool *pool = self->pool;
+
+	/* Y2 seq_cst, pairs with fiber:Y1: before the looks at whether the other one waits for
+	 * that.
+	 */
+	if (atomic_fetch_sub_explicit(&last->fibers.away, 1, memory_order_seq_cst) != 1 ||
+	    last == self)
+		return;
+	/* Y3 seq_cst, pairs with pool:F4: either it is seen here that the pool is closing, or the
+	 * other one, when it is told, sees that it has nothing to wait for.
+	 * Y4 seq_cst, pairs with duty:R2, duty:R3: likewise, that it is to leave. */
+	if (atomic_load_explicit(&pool->phase, memory_order_seq_cst) != WEFT_POOL_OPEN_ ||
+	    last->index >= atomic_load_explicit(&pool->on_duty, memory_order_seq_cst))
+		weft_parker_unpark(&last->parker);
+}
+
 /* Moves one of several tasks, and with the last one makes them visible. */
 static void push_one_of(weft_worker_ *self, unsigned lane, weft_task *task, bool is_last)
 {
@@ -437,7 +455,7 @@ static bool tidy_up(weft_worker_ *self)
 }
 
 /* Idle until there is a task to run, the pool has ended, or the worker is to leave. */
-static weft_task *rest(weft_worker_ *self)
+static __attribute__((noinline)) weft_task *rest(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 	weft_task *task = NULL;
@@ -451,9 +469,8 @@ static weft_task *rest(weft_worker_ *self)
 		if (tidy_up(self) || (open && pool->idle == WEFT_IDLE_LATENCY))
 			continue;
 
-		/* relaxed: this worker's own. A task that waits will go on, and it may submit. */
-		bool closing = !open && atomic_load_explicit(&self->fibers.suspended,
-							     memory_order_relaxed) == 0;
+		/* A task that waits will go on, and it may submit. */
+		bool closing = !open && weft_fibers_none_suspended_(&self->fibers);
 
 		if (closing && (task = become_quiet(self)) != NULL)
 			break;
@@ -466,19 +483,24 @@ static weft_task *rest(weft_worker_ *self)
 	return task;
 }
 
-void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel)
+__attribute__((noinline)) void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel)
 {
 	weft_worker_ *self = weft_worker_current_;
-	weft_fiber_ *fiber = self != NULL && self->pool == pool ? self->fibers.running : NULL;
+	weft_fiber_ *fiber = self != NULL ? self->fibers.running : NULL;
 	const weft_task *below = NULL;
+	bool may_move = false;
 
 	if ((task->kind_ & WEFT_TASK_COUNTED_) != 0)
 		weft_bound_leave_(&pool->bound, 1);
 	if (fiber != NULL) {
 		below = fiber->task;
 		fiber->task = task;
+		/* Where it stands above another one, both must be able to. */
+		may_move = fiber->may_move;
+		fiber->may_move = (task->kind_ & WEFT_TASK_MAY_MOVE_) != 0 &&
+				  (below == NULL ? fiber->stack.low != NULL : may_move);
 	}
-	switch (task->kind_ & ~(uint32_t)WEFT_TASK_COUNTED_) {
+	switch (task->kind_ & WEFT_TASK_KIND_MASK_) {
 	case WEFT_TASK_PLAIN_:
 		weft_executor_run_plain_(task, cancel);
 		break;
@@ -495,8 +517,11 @@ void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel)
 		weft_forkjoin_run_stolen_(self);
 		break;
 	}
-	if (fiber != NULL)
+	/* It may be another worker's by now. */
+	if (fiber != NULL) {
 		fiber->task = below;
+		fiber->may_move = may_move;
+	}
 }
 
 static void run(weft_worker_ *self, weft_task *task)
@@ -504,8 +529,9 @@ static void run(weft_worker_ *self, weft_task *task)
 	weft_pool *pool = self->pool;
 
 	if (task->kind_ == WEFT_TASK_SUSPENDED_)
-		weft_fibers_go_on_(self);
-	else
+		weft_fibers_go_on_(self, task);
+	else if (WEFT_LIKELY((task->kind_ & WEFT_TASK_MAY_MOVE_) == 0) ||
+		 !weft_fibers_carry_(self, task))
 		weft_worker_run_(pool, task, weft_worker_phase_(pool) == WEFT_POOL_ABORTING_);
 }
 
@@ -553,19 +579,31 @@ static bool settle(weft_worker_ *self)
 	return pool->worker_begins == NULL || error == 0;
 }
 
-void weft_worker_loop_(weft_worker_ *self)
+static __attribute__((noinline)) void between_tasks(void)
 {
+	weft_reclaim_between_tasks_();
+}
+
+/* After a task the worker may be another one: nothing that belongs to the thread is inlined here,
+ * for a compiler may keep its address. */
+void weft_worker_loop_(const weft_fiber_ *fiber)
+{
+	weft_worker_ *self;
 	weft_task *task;
 
 	do {
-		if (weft_worker_is_off_duty_(self))
-			weft_worker_leave_(self);
-		task = find_task(self);
+		self = fiber->worker;
+		task = weft_fibers_carried_(&self->fibers);
+		if (WEFT_LIKELY(task == NULL)) {
+			if (weft_worker_is_off_duty_(self))
+				weft_worker_leave_(self);
+			task = find_task(self);
+		}
 		if (task == NULL)
 			task = rest(self);
 		if (task != NULL) {
 			run(self, task);
-			weft_reclaim_between_tasks_();
+			between_tasks();
 		}
 	} while (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_ENDED_);
 }
@@ -582,7 +620,7 @@ void *weft_worker_main_(void *worker)
 	bool has_begun = settle(self);
 
 	weft_fibers_begin_(self);
-	weft_worker_loop_(self);
+	weft_worker_loop_(&self->fibers.first);
 	weft_fibers_end_(self);
 	if (has_begun && pool->worker_ends != NULL)
 		pool->worker_ends(pool->hook_context, self->index);

@@ -32,7 +32,10 @@ enum {
 	WEFT_TASK_STOLEN_CALL_, /* forkjoin.c's: stands for the call that the worker has stolen */
 	WEFT_TASK_SUSPENDED_,   /* fiber.c's: stands for one that has begun */
 	WEFT_TASK_STRAND_,      /* strand.c's: runs some of its tasks */
-	WEFT_TASK_COUNTED_ = 1 << 8, /* a bit: the pool is bounded and has counted it */
+	WEFT_TASK_KIND_MASK_ = 0xff,
+	/* Bits: the pool is bounded and has counted it; it may go on on another worker. */
+	WEFT_TASK_COUNTED_ = 1 << 8,
+	WEFT_TASK_MAY_MOVE_ = 1 << 9,
 };
 
 /*
@@ -154,6 +157,7 @@ struct weft_pool {
 	weft_counter parked;
 	weft_counter woken;
 	weft_counter suspensions;
+	weft_counter moved;
 };
 
 /* The worker that the calling thread is, or NULL. */
@@ -163,8 +167,9 @@ extern _Thread_local weft_worker_ *weft_worker_current_
 /* A thread's whole life as a worker; the argument is its weft_worker_. */
 void *weft_worker_main_(void *worker);
 
-/* Runs tasks, on the stack of the running fiber, until the pool has ended. */
-void weft_worker_loop_(weft_worker_ *self);
+/* Runs tasks, on the stack of this fiber and on whatever worker that is, until the pool has ended.
+ */
+void weft_worker_loop_(const weft_fiber_ *fiber);
 
 /* How long a worker looks around, and who waits for one spins. */
 WEFT_INLINE uint64_t weft_worker_look_ns_(const weft_pool *pool)
@@ -195,6 +200,20 @@ int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 /* The same whatever the bound, not to a strand. Returns 0 or -EPIPE. */
 int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
 				const weft_submit_options *options);
+
+/* These tasks, which are linked, may go on on another worker when they have waited. */
+WEFT_INLINE void weft_worker_let_move_(weft_task *first)
+{
+	for (; first != NULL; first = first->next_)
+		first->kind_ |= WEFT_TASK_MAY_MOVE_;
+}
+
+/* A suspended task may go on, on any worker. The caller is one of them or counted in wakers of the
+ * worker on which the task was `last`. */
+void weft_worker_offer_(weft_worker_ *last, weft_task *going_on);
+
+/* `self` has taken a task that was suspended on the worker `last` and may move. */
+void weft_worker_taken_(weft_worker_ *last, const weft_worker_ *self);
 
 /* Whether the options are valid for this pool; NULL is. */
 bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options);

@@ -164,14 +164,13 @@ bool weft_park_leave_(weft_park_task_ *task)
 	return task->has_left;
 }
 
-/* Waits once while *word == value, as a task or as a thread. */
-static void wait_once(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, weft_deadline deadline)
+/* Waits once while *word == value, as a task or, without one, as a thread. */
+static void wait_once(weft_park_task_ *task, const WEFT_ATOMIC(uint32_t) * word, uint32_t value,
+		      weft_deadline deadline)
 {
-	weft_park_task_ *task = weft_park_running_;
-
 	if (task == NULL) {
 		futex_wait(word, value, deadline);
-	} else if (!task->ways->prepare(task)) {
+	} else if (!task->ways->prepare(task, deadline)) {
 		weft_deadline soon = weft_after(SLEEP_FOR_TASK_NS);
 
 		futex_wait(word, value, soon < deadline ? soon : deadline);
@@ -181,14 +180,14 @@ static void wait_once(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, weft_d
 }
 
 /* Spins while *word == value, for the budget or to the deadline. Returns the word as last seen. */
-static uint32_t spin_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t spin_ns,
-			   weft_deadline deadline)
+static uint32_t spin_while(const weft_park_task_ *task, const WEFT_ATOMIC(uint32_t) * word,
+			   uint32_t value, uint64_t spin_ns, weft_deadline deadline)
 {
 	/* W1 acquire, pairs with W2: what happened before the change is visible. */
 	uint32_t seen = atomic_load_explicit(word, memory_order_acquire);
 
 	/* A task that spins would only keep others from running. */
-	if (seen != value || spin_ns == 0 || deadline == WEFT_NOW || weft_park_running_ != NULL)
+	if (seen != value || spin_ns == 0 || deadline == WEFT_NOW || task != NULL)
 		return seen;
 
 	weft_deadline end = weft_after(spin_ns);
@@ -207,10 +206,10 @@ static uint32_t spin_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, u
 	return seen;
 }
 
-int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t spin_ns,
-		    weft_deadline deadline)
+static int park_while(weft_park_task_ *task, const WEFT_ATOMIC(uint32_t) * word, uint32_t value,
+		      uint64_t spin_ns, weft_deadline deadline)
 {
-	uint32_t seen = spin_while(word, value, spin_ns, deadline);
+	uint32_t seen = spin_while(task, word, value, spin_ns, deadline);
 	bool late = false;
 
 	while (seen == value && !late) {
@@ -218,11 +217,17 @@ int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t
 		 * word unchanged from a look of long before the deadline. */
 		late = deadline == WEFT_NOW || (deadline != WEFT_FOREVER && weft_now() >= deadline);
 		if (!late)
-			wait_once(word, value, deadline);
+			wait_once(task, word, value, deadline);
 		/* W4 acquire, pairs with W2: as W1. */
 		seen = atomic_load_explicit(word, memory_order_acquire);
 	}
 	return seen == value ? -ETIMEDOUT : 0;
+}
+
+int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t spin_ns,
+		    weft_deadline deadline)
+{
+	return park_while(weft_park_running_, word, value, spin_ns, deadline);
 }
 
 /* Takes up to `count` tasks that wait for the word out of a bucket that is not empty, the longest
@@ -309,7 +314,7 @@ static bool suspend_for_token(weft_parker *parker, weft_park_task_ *task, weft_d
 {
 	uint32_t seen = PARKER_EMPTY;
 
-	if (deadline == WEFT_NOW || !task->ways->prepare(task))
+	if (deadline == WEFT_NOW || !task->ways->prepare(task, deadline))
 		return false;
 	parker->task_ = task;
 	task->parker = parker;
@@ -333,14 +338,14 @@ int weft_parker_park(weft_parker *parker, uint64_t spin_ns, weft_deadline deadli
 	if (task != NULL && suspend_for_token(parker, task, deadline) &&
 	    atomic_load_explicit(&parker->state_, memory_order_relaxed) == PARKER_EMPTY)
 		return 0;
-	seen = spin_while(&parker->state_, PARKER_EMPTY, spin_ns, deadline);
+	seen = spin_while(task, &parker->state_, PARKER_EMPTY, spin_ns, deadline);
 	if (seen == PARKER_EMPTY && deadline != WEFT_NOW) {
 		/* Say that the waker must enter the kernel, unless the token has come meanwhile.
 		 * relaxed: W6 below takes the token with acquire. */
 		if (atomic_compare_exchange_strong_explicit(&parker->state_, &seen, PARKER_ASLEEP,
 							    memory_order_relaxed,
 							    memory_order_relaxed))
-			weft_park_while(&parker->state_, PARKER_ASLEEP, 0, deadline);
+			park_while(task, &parker->state_, PARKER_ASLEEP, 0, deadline);
 	}
 	/* W6 acquire, pairs with W2: takes the token if there is one by now, deadline or not. */
 	seen = atomic_exchange_explicit(&parker->state_, PARKER_EMPTY, memory_order_acquire);

@@ -17,9 +17,10 @@ typedef struct weft_park_task_ weft_park_task_;
 typedef struct weft_park_ways_ {
 	/* Prepares for suspending the running task, this one. False when that cannot be: then its
 	 * thread sleeps. */
-	bool (*prepare)(weft_park_task_ *task);
-	/* Suspends the running task, for which prepare was called, until resume. When the deadline
-	 * comes first, calls weft_park_leave_, and if that says yes goes on without resume. */
+	bool (*prepare)(weft_park_task_ *task, weft_deadline deadline);
+	/* Suspends the running task, for which prepare was called with this deadline, until resume.
+	 * When the deadline comes first, calls weft_park_leave_, and if that says yes goes on
+	 * without resume. The thread may be another one on return: see weft_park_running_. */
 	void (*suspend)(weft_park_task_ *task, weft_deadline deadline);
 	/* Has a task go on that is suspended or about to be, on any thread. Called once for each
 	 * suspend; the task may be gone on return. */
@@ -37,7 +38,8 @@ struct weft_park_task_ {
 	bool has_left; /* its last wait, by weft_park_leave_ */
 };
 
-/* The task that runs on the calling thread and can be suspended, or NULL. */
+/* The task that runs on the calling thread and can be suspended, or NULL. Who waits looks at it
+ * once and before it waits: a compiler may keep the address of what belongs to the thread. */
 extern _Thread_local weft_park_task_ *weft_park_running_
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 

@@ -34,9 +34,10 @@ static weft_eventcount eventcount;
 static int data;
 static int timeouts;
 
-static bool prepare(weft_park_task_ *task)
+static bool prepare(weft_park_task_ *task, weft_deadline deadline)
 {
 	(void)task;
+	(void)deadline;
 	return true;
 }
 

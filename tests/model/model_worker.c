@@ -61,9 +61,17 @@ weft_task *weft_fibers_find_yielded_(weft_worker_ *self)
 	return NULL;
 }
 
-void weft_fibers_go_on_(weft_worker_ *self)
+void weft_fibers_go_on_(weft_worker_ *self, weft_task *found)
 {
 	(void)self;
+	(void)found;
+}
+
+bool weft_fibers_carry_(weft_worker_ *self, weft_task *task)
+{
+	(void)self;
+	(void)task;
+	return false;
 }
 
 weft_deadline weft_fibers_deadline_(const weft_worker_ *self)
@@ -80,7 +88,7 @@ bool weft_fibers_trim_(weft_worker_ *self)
 
 void weft_fibers_begin_(weft_worker_ *self)
 {
-	(void)self;
+	self->fibers.first.worker = self;
 }
 
 void weft_fibers_end_(weft_worker_ *self)
@@ -542,6 +550,39 @@ static void worker_leaves(const void *comes_back)
 	check_end(true);
 }
 
+/* A task that may move has been suspended on worker 0, and is taken by worker 1, which then runs it
+ * for a while: nobody but the one who closes the pool tells worker 0 about it. */
+static void take_from(weft_task *task)
+{
+	(void)task;
+	model_assert(weft_worker_current_ == &worker[1]);
+	weft_worker_taken_(&worker[0], &worker[1]);
+	atomic_store_explicit(&done, 1, memory_order_relaxed);
+	weft_park_while(&gate, 0, 0, WEFT_FOREVER);
+}
+
+static void one_has_moved(void)
+{
+	setup(2);
+	weft_task_init(&tasks[0], take_from);
+	atomic_store_explicit(&done, 0, memory_order_relaxed);
+	atomic_store_explicit(&worker[0].fibers.away, 1, memory_order_relaxed);
+	submit(0, 1);
+	start_workers();
+	model_thread(open_gate, NULL);
+}
+
+static void pool_ends_after_a_move(const void *waits)
+{
+	one_has_moved();
+	while (waits != NULL && atomic_load_explicit(&done, memory_order_relaxed) == 0)
+		;
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	runs[0] = 1;
+	check_end(true);
+}
+
 static const weft_shutdown drain = WEFT_SHUTDOWN_DRAIN, abort_ = WEFT_SHUTDOWN_ABORT;
 
 static const struct model_scenario scenarios[] = {
@@ -584,6 +625,19 @@ static const struct model_scenario scenarios[] = {
 		.run = tasks_come_late,
 		.preemptions = 1,
 		.stale = MODEL_NONE,
+	},
+	{
+		.name = "worker: the last task moves while the pool closes",
+		.run = pool_ends_after_a_move,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: the last task moves before the pool closes",
+		.run = pool_ends_after_a_move,
+		.argument = &drain,
+		.preemptions = MODEL_NONE,
+		.stale = 1,
 	},
 	{
 		.name = "worker: one leaves",

@@ -66,7 +66,7 @@ def workers():
 
 
 def fibers(worker):
-    """All fibers of a worker."""
+    """All fibers that a worker has made; they may be at another one by now."""
     yield worker['fibers']['first']
     slab = worker['fibers']['stacks']['first']
     pointer = gdb.lookup_type('weft_fiber_').pointer()
@@ -115,7 +115,8 @@ class WeftTasks(gdb.Command):
                     continue
                 count += 1
                 task = int(fiber['task'])
-                print(f"task {task:#x} on worker {int(worker['index'])} {state}:")
+                index = int(fiber['worker']['index'])
+                print(f"task {task:#x} on worker {index} {state}:")
                 for line in backtrace(fiber):
                     print('  ' + line)
         print(f'{count} suspended')
