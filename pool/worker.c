@@ -113,6 +113,9 @@ static weft_task *keep(weft_worker_ *self, unsigned lane, weft_task *newest, boo
 		weft_task *task = newest;
 
 		newest = task->next_;
+		/* Many are mostly handed over side by side, so this would be the next but one; its
+		 * state will be written. */
+		weft_cpu_prefetch_to_write_((char *)newest + 2 * ((char *)newest - (char *)task));
 		push_one_of(self, lane, task, newest->next_ == NULL);
 		count++;
 	}
@@ -543,6 +546,7 @@ bool weft_worker_somebody_searches_(const weft_pool *pool)
 uint32_t weft_worker_spin_ns_(const weft_pool *pool)
 {
 	uint64_t look_ns = weft_worker_look_ns_(pool);
+	weft_worker_follows_ = false;
 	uint32_t spin_ns = look_ns < WEFT_SPIN_IF_BEGUN_ ? (uint32_t)look_ns : INT32_MAX;
 
 	return weft_wake_somebody_is_idle_(&pool->wake) ? spin_ns : spin_ns | WEFT_SPIN_IF_BEGUN_;

@@ -164,6 +164,10 @@ struct weft_pool {
 extern _Thread_local weft_worker_ *weft_worker_current_
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* task.c: the calling thread spins for one task after the other. */
+extern _Thread_local bool weft_worker_follows_
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /* A thread's whole life as a worker; the argument is its weft_worker_. */
 void *weft_worker_main_(void *worker);
 
