@@ -343,8 +343,9 @@ static bool may_spin(const weft_pool *pool)
 	       2 * searching + absent <= weft_wake_awake_(&pool->wake);
 }
 
-/* Lets a moment pass; less when meanwhile something is handed to this very worker. */
-static void pause_between_looks(weft_worker_ *self)
+/* Lets a moment pass; less when meanwhile something is handed to this very worker. Returns whether
+ * it was. */
+static bool pause_between_looks(weft_worker_ *self)
 {
 	weft_inbox_ *inbox = &self->lane[WEFT_LANE_NORMAL_].inbox;
 
@@ -354,8 +355,9 @@ static void pause_between_looks(weft_worker_ *self)
 		weft_cpu_prefetch_to_write_(inbox);
 		if (weft_inbox_has_tasks_(inbox) || weft_inbox_has_tasks_(&self->private_inbox) ||
 		    weft_woken_list_has_some_(&self->fibers.woken))
-			return;
+			return true;
 	}
+	return false;
 }
 
 /* Looks around for as long as the pool spins; just once when it is closing, for a worker that is
@@ -370,8 +372,8 @@ static weft_task *look_around(weft_worker_ *self)
 		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)
 			return task;
 		weft_reclaim_quiescent();
-		pause_between_looks(self);
-	} while (weft_now() < end && may_spin(self->pool));
+		/* What has been handed over is taken before the clock is read. */
+	} while (pause_between_looks(self) || (weft_now() < end && may_spin(self->pool)));
 	return NULL;
 }
 
