@@ -303,9 +303,9 @@ extern uint32_t weft_pool_generation_ __attribute__((visibility("hidden")));
 #define WEFT_TASK_BYTES_ 64
 int weft_task_memory_prepare_(void);
 void *weft_task_alloc_(void);
-void weft_task_free_(void *memory);
+void weft_task_free_(void *task);
 /* Frees what has been a future. */
-void weft_task_retire_(void *memory);
+void weft_task_retire_(void *task);
 
 /* executor.c and future.c: run the thing around the task on this worker, or end it unrun. The task
  * may be gone on return. */

@@ -12,7 +12,7 @@ C_FILES = ('.c', '.h', '.cc')
 SCRIPTS = ('.py', '.sh')
 COLUMNS, FILE_LINES, FUNCTION_LINES = 100, 800, 60
 SPDX = 'SPDX-License-Identifier: Apache-2.0'
-SAME_NAME = ('meson.build', 'README.md')
+SAME_NAME = ('meson.build', 'README.md', '.clang-tidy')
 MACHINE_PATH = re.compile(r'(?<![\w.}$])/(?:home|root|work|Users)/\w')
 
 

@@ -337,6 +337,35 @@ typedef struct step {
 	const char *workers;
 } step;
 
+/* The change itself, and what the kernel does to a thread that then has no CPU any more. */
+static void take_cpus(const step *step)
+{
+	cpu_set_t left = set_of(step->left);
+
+	if (step->by == 'o')
+		thread_mask = left;
+	else
+		cpuset = left;
+	CPU_AND(&left, &thread_mask, &left);
+	if (CPU_COUNT(&left) == 0)
+		thread_mask = cpuset;
+}
+
+/* Has a worker look three times: after the first nothing changes any more. */
+static void look_around(const weft_plan *plan, unsigned worker, weft_binding_ *binding, int cpu)
+{
+	int own = (int)weft_plan_cpu(plan, worker);
+	cpu_set_t wanted = only(cpu);
+
+	for (int look = 0; look < 3; look++) {
+		int error = weft_plan_keep_binding_(plan, worker, binding);
+
+		assert_int_equal(error, cpu == own ? 0 : -ENODEV);
+		if (!CPU_EQUAL(&thread_mask, &wanted))
+			fail_msg("worker %u is not on %d", worker, cpu);
+	}
+}
+
 static void take_steps(unsigned workers, const step *steps, size_t count)
 {
 	weft_topology_options machine = WEFT_TOPOLOGY_OPTIONS_INIT;
@@ -355,28 +384,8 @@ static void take_steps(unsigned workers, const step *steps, size_t count)
 		cpuset = set_of("11111111");
 		must(weft_plan_begin_binding_(large, worker, &binding) == 0);
 		for (size_t i = 0; i < count; i++) {
-			cpu_set_t left = set_of(steps[i].left), wanted;
-			int own = (int)weft_plan_cpu(large, worker);
-			int cpu = steps[i].workers[worker] - '0';
-
-			if (steps[i].by == 'o')
-				thread_mask = left;
-			else
-				cpuset = left;
-			CPU_AND(&left, &thread_mask, &left);
-			/* What the kernel does to a thread that has no CPU any more. */
-			if (CPU_COUNT(&left) == 0)
-				thread_mask = cpuset;
-			/* And again: nothing changes any more. */
-			for (int look = 0; look < 3; look++) {
-				int error = weft_plan_keep_binding_(large, worker, &binding);
-
-				assert_int_equal(error, cpu == own ? 0 : -ENODEV);
-				wanted = only(cpu);
-				if (!CPU_EQUAL(&thread_mask, &wanted))
-					fail_msg("step %zu, worker %u is not on %d", i, worker,
-						 cpu);
-			}
+			take_cpus(&steps[i]);
+			look_around(large, worker, &binding, steps[i].workers[worker] - '0');
 		}
 	}
 	weft_plan_destroy(large);
