@@ -34,9 +34,13 @@ class of_elements
 		Fini(&queue_);
 	}
 
+	/* A large element by a batch of one, which takes it from where it is. */
 	bool try_push(const Element &pushed)
 	{
-		return TryPush(&queue_, pushed);
+		if constexpr (sizeof(Element) > sizeof(uint64_t))
+			return TryPushBatch(&queue_, &pushed, 1) == 1;
+		else
+			return TryPush(&queue_, pushed);
 	}
 
 	bool try_pop(Element &popped)

@@ -123,6 +123,22 @@ WEFT_INLINE void weft_cpu_prefetch_to_write_(const void *address)
 #endif
 }
 
+/*
+ * For a run of tickets whose slots lie in a row and go round: moves on to the next slot, and
+ * returns whether that is the first one again, a lap later. The bounds are given: a compiler that
+ * has to take them from a queue does so anew after every atomic call.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE bool weft_next_slot_(unsigned char **slot, size_t slot_size, unsigned char *first,
+				 const unsigned char *end)
+{
+	*slot += slot_size;
+	if (WEFT_LIKELY(*slot != end))
+		return false;
+	*slot = first;
+	return true;
+}
+
 #define WEFT_PAUSES_OFF_A_LINE_ 64
 
 /*

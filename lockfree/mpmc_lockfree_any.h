@@ -426,6 +426,8 @@ WEFT_INLINE size_t weft_mpmc_lockfree_any_try_pop_batch(weft_mpmc_lockfree_any *
  * _memory_size, _init_in, _fini, _close, _is_closed, _capacity, _size, _push, _pop, _try_push,
  * _try_pop, _try_push_batch and _try_pop_batch, which differ from the functions above in that the
  * element's type is checked and its size is known when compiled.
+ * _push and _try_push take the element by value. A large one is better pushed by a batch of one,
+ * which copies it once, from where it is.
  */
 #define WEFT_MPMC_LOCKFREE_ANY_DEFINE(name, type)                                                  \
 	typedef struct name {                                                                      \

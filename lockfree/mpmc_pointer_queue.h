@@ -168,11 +168,21 @@ WEFT_INLINE bool weft_mpmc_pointer_queue_accepts(const void *pointer)
 }
 
 /* The slot of a ticket, given as in tail_ or head_. */
-WEFT_INLINE WEFT_ATOMIC(uint64_t) *
-	weft_mpmc_pointer_queue_slot_(const weft_mpmc_pointer_queue *queue, uint64_t ticket)
+WEFT_INLINE unsigned char *weft_mpmc_pointer_queue_slot_(const weft_mpmc_pointer_queue *queue,
+							 uint64_t ticket)
 {
-	return (WEFT_ATOMIC(uint64_t) *)(void *)(queue->slots_ +
-						 (ticket & queue->mask_) * (sizeof(uint64_t) / 2));
+	return queue->slots_ + (ticket & queue->mask_) * (sizeof(uint64_t) / 2);
+}
+
+/* Behind the last slot. */
+WEFT_INLINE unsigned char *weft_mpmc_pointer_queue_end_(const weft_mpmc_pointer_queue *queue)
+{
+	return queue->slots_ + weft_mpmc_pointer_queue_capacity(queue) * sizeof(uint64_t);
+}
+
+WEFT_INLINE WEFT_ATOMIC(uint64_t) * weft_mpmc_pointer_queue_word_(unsigned char *slot)
+{
+	return (WEFT_ATOMIC(uint64_t) *)(void *)slot;
 }
 
 /* The turn of the ticket's producer (I1), where it stands in the slot. */
@@ -184,6 +194,14 @@ WEFT_INLINE uint64_t weft_mpmc_pointer_queue_empty_(const weft_mpmc_pointer_queu
 
 /* One turn later, where it stands in the slot; it wraps there as it should. */
 #define WEFT_MPMC_POINTER_TURN_ ((uint64_t)1 << WEFT_MPMC_POINTER_BITS)
+
+/* Moves on to the next slot, and the turn to that which it has in the same state. */
+WEFT_INLINE void weft_mpmc_pointer_queue_next_(unsigned char **slot, uint64_t *turn,
+					       unsigned char *first, const unsigned char *end)
+{
+	if (weft_next_slot_(slot, sizeof(uint64_t), first, end))
+		*turn += 2 * WEFT_MPMC_POINTER_TURN_;
+}
 
 /* As many slots as a line of 64 bytes has, twice, as tickets are. */
 #define WEFT_MPMC_POINTER_AHEAD_ (2 * 8)
@@ -211,8 +229,9 @@ WEFT_INLINE void weft_mpmc_pointer_queue_get_ahead_(const weft_mpmc_pointer_queu
 WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *queue,
 						      void *const *pointers, size_t count)
 {
-	WEFT_ATOMIC(uint64_t) * slot;
-	uint64_t ticket, word;
+	unsigned char *first = queue->slots_, *end = weft_mpmc_pointer_queue_end_(queue);
+	unsigned char *slot, *other;
+	uint64_t ticket, word, empty;
 	size_t ready, i;
 
 	if (count == 0)
@@ -224,7 +243,8 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
 		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
-		word = atomic_load_explicit(slot, memory_order_acquire);
+		word = atomic_load_explicit(weft_mpmc_pointer_queue_word_(slot),
+					    memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
 			/* What this call says is true only when the close is complete. */
 			weft_mpmc_pointer_queue_close(queue);
@@ -238,13 +258,13 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 				continue;
 			return 0;
 		}
+		other = slot;
+		empty = word;
 		for (ready = 1; ready < count; ready++) {
-			uint64_t next = ticket + 2 * ready;
-
+			weft_mpmc_pointer_queue_next_(&other, &empty, first, end);
 			/* P2 acquire, pairs with C3: as P1. */
-			if (atomic_load_explicit(weft_mpmc_pointer_queue_slot_(queue, next),
-						 memory_order_acquire) !=
-			    weft_mpmc_pointer_queue_empty_(queue, next))
+			if (atomic_load_explicit(weft_mpmc_pointer_queue_word_(other),
+						 memory_order_acquire) != empty)
 				break;
 		}
 		weft_mpmc_pointer_queue_get_ahead_(queue, ticket);
@@ -255,13 +275,14 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 		weft_cpu_stand_back_();
 	}
 	for (i = 0;;) {
-		word = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
+		uint64_t full = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
+
 		/* P3 release, pairs with C1, C2, P1: publishes what the pointer points to. */
-		atomic_store_explicit(slot, word, memory_order_release);
+		atomic_store_explicit(weft_mpmc_pointer_queue_word_(slot), full,
+				      memory_order_release);
 		if (++i == ready)
 			return ready;
-		slot = weft_mpmc_pointer_queue_slot_(queue, ticket + 2 * i);
-		word = weft_mpmc_pointer_queue_empty_(queue, ticket + 2 * i);
+		weft_mpmc_pointer_queue_next_(&slot, &word, first, end);
 	}
 }
 
@@ -269,8 +290,9 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *queue,
 						     void **pointers, size_t count)
 {
-	WEFT_ATOMIC(uint64_t) * slot;
-	uint64_t ticket, word, full;
+	unsigned char *first = queue->slots_, *end = weft_mpmc_pointer_queue_end_(queue);
+	unsigned char *slot, *other;
+	uint64_t ticket, word, full, turn;
 	size_t ready, i;
 
 	if (count == 0)
@@ -283,7 +305,8 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
 		full = weft_mpmc_pointer_queue_empty_(queue, ticket) + WEFT_MPMC_POINTER_TURN_;
 		/* C1 acquire, pairs with P3, C3: it is complete; or head_ below is newer. */
-		word = atomic_load_explicit(slot, memory_order_acquire) ^ full;
+		word = full ^ atomic_load_explicit(weft_mpmc_pointer_queue_word_(slot),
+						   memory_order_acquire);
 		/* Equal turns leave the bare pointer; anything above it means unequal. */
 		if (WEFT_UNLIKELY(word >> WEFT_MPMC_POINTER_BITS != 0)) {
 			if (atomic_load_explicit(&queue->head_, memory_order_relaxed) != ticket ||
@@ -291,17 +314,18 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 				continue;
 			return 0;
 		}
+		other = slot;
+		turn = full;
 		for (ready = 1; ready < count; ready++) {
-			uint64_t next = ticket + 2 * ready;
+			weft_mpmc_pointer_queue_next_(&other, &turn, first, end);
 			/* C2 acquire, pairs with P3: as C1. */
-			uint64_t other = atomic_load_explicit(
-				weft_mpmc_pointer_queue_slot_(queue, next), memory_order_acquire);
+			uint64_t next =
+				turn ^ atomic_load_explicit(weft_mpmc_pointer_queue_word_(other),
+							    memory_order_acquire);
 
-			other ^= weft_mpmc_pointer_queue_empty_(queue, next) +
-				 WEFT_MPMC_POINTER_TURN_;
-			if (other >> WEFT_MPMC_POINTER_BITS != 0)
+			if (next >> WEFT_MPMC_POINTER_BITS != 0)
 				break;
-			pointers[ready] = (void *)(uintptr_t)other;
+			pointers[ready] = (void *)(uintptr_t)next;
 		}
 		weft_mpmc_pointer_queue_get_ahead_(queue, ticket);
 		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
@@ -313,12 +337,11 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 	pointers[0] = (void *)(uintptr_t)word;
 	for (i = 0;;) {
 		/* C3 release, pairs with P1, P2, C1: the slot may be written again. */
-		atomic_store_explicit(slot, full + WEFT_MPMC_POINTER_TURN_, memory_order_release);
+		atomic_store_explicit(weft_mpmc_pointer_queue_word_(slot),
+				      full + WEFT_MPMC_POINTER_TURN_, memory_order_release);
 		if (++i == ready)
 			return ready;
-		slot = weft_mpmc_pointer_queue_slot_(queue, ticket + 2 * i);
-		full = weft_mpmc_pointer_queue_empty_(queue, ticket + 2 * i) +
-		       WEFT_MPMC_POINTER_TURN_;
+		weft_mpmc_pointer_queue_next_(&slot, &full, first, end);
 	}
 }
 
@@ -373,6 +396,22 @@ WEFT_INLINE int weft_mpmc_pointer_queue_pop(weft_mpmc_pointer_queue *queue, void
 	return weft_mpmc_pointer_queue_is_drained_(queue) ? -EPIPE : -EAGAIN;
 }
 
+/* How many pointers there are before the first that does not fit. All do, as a rule, and a loop
+ * without an exit looks at several at once. */
+WEFT_INLINE size_t weft_mpmc_pointer_queue_fitting_(void *const *pointers, size_t count)
+{
+	uint64_t all = 0;
+	size_t fitting = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all |= (uint64_t)(uintptr_t)pointers[i];
+	if (WEFT_LIKELY(all >> WEFT_MPMC_POINTER_BITS == 0))
+		return count;
+	while (weft_mpmc_pointer_queue_accepts(pointers[fitting]))
+		fitting++;
+	return fitting;
+}
+
 /*
  * Appends up to `count` pointers in their order, as one run without others between them, and
  * returns how many: fewer than `count` when the queue becomes full, none when it is closed, and
@@ -381,10 +420,8 @@ WEFT_INLINE int weft_mpmc_pointer_queue_pop(weft_mpmc_pointer_queue *queue, void
 WEFT_INLINE size_t weft_mpmc_pointer_queue_try_push_batch(weft_mpmc_pointer_queue *queue,
 							  void *const *pointers, size_t count)
 {
-	size_t fitting = 0;
+	size_t fitting = weft_mpmc_pointer_queue_fitting_(pointers, count);
 
-	while (fitting < count && weft_mpmc_pointer_queue_accepts(pointers[fitting]))
-		fitting++;
 	WEFT_CONTRACT(fitting == count, "a queued pointer has 48 bits");
 	return weft_mpmc_pointer_queue_push_core_(queue, pointers, fitting);
 }

@@ -211,6 +211,30 @@ WEFT_INLINE void weft_mpmc_queue_get_ahead_(const weft_mpmc_queue *queue, uint64
 			queue, ticket + WEFT_MPMC_QUEUE_AHEAD_, element_size));
 }
 
+/* Behind the last slot. */
+WEFT_INLINE unsigned char *weft_mpmc_queue_end_(const weft_mpmc_queue *queue, size_t element_size)
+{
+	return queue->slots_ +
+	       weft_mpmc_queue_capacity(queue) * weft_mpmc_queue_stride_(element_size);
+}
+
+/* How many slots in a row are ready, of up to `count`; the first one is, and has this turn. */
+WEFT_INLINE size_t weft_mpmc_queue_run_(const weft_mpmc_queue *queue, unsigned char *slot,
+					uint32_t turn, size_t count, size_t element_size)
+{
+	size_t stride = weft_mpmc_queue_stride_(element_size), ready;
+	unsigned char *first = queue->slots_, *end = weft_mpmc_queue_end_(queue, element_size);
+
+	for (ready = 1; ready < count; ready++) {
+		if (weft_next_slot_(&slot, stride, first, end))
+			turn += 2;
+		/* R1 acquire, pairs with C2, P2: as P1 and C1. */
+		if (atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire) != turn)
+			break;
+	}
+	return ready;
+}
+
 /*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
  * over slot by slot; a single element is a run of one, for which the loops vanish. For its sake
@@ -224,6 +248,8 @@ WEFT_INLINE void weft_mpmc_queue_get_ahead_(const weft_mpmc_queue *queue, uint64
 WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void *elements,
 					      size_t count, size_t element_size)
 {
+	size_t stride = weft_mpmc_queue_stride_(element_size);
+	unsigned char *first = queue->slots_, *end = weft_mpmc_queue_end_(queue, element_size);
 	unsigned char *slot;
 	uint64_t ticket;
 	uint32_t turn;
@@ -237,7 +263,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
-		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
+		/* P1 acquire, pairs with C2, P2: it is free; or tail_ below is not outdated. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
 			/* What this call says is true only when the close is complete. */
@@ -252,16 +278,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 				continue;
 			return 0;
 		}
-		for (ready = 1; ready < count; ready++) {
-			uint64_t next = ticket + 2 * ready;
-			unsigned char *other = weft_mpmc_queue_slot_(queue, next, element_size);
-
-			/* P2 acquire, pairs with C3: as P1. */
-			if (atomic_load_explicit(weft_mpmc_queue_turn_(other),
-						 memory_order_acquire) !=
-			    weft_mpmc_queue_empty_turn_(queue, next))
-				break;
-		}
+		ready = weft_mpmc_queue_run_(queue, slot, turn, count, element_size);
 		weft_mpmc_queue_get_ahead_(queue, ticket, element_size);
 		if (atomic_compare_exchange_weak_explicit(&queue->tail_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
@@ -272,12 +289,12 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 	for (i = 0;;) {
 		memcpy(slot + weft_mpmc_queue_header_(element_size),
 		       (const unsigned char *)elements + i * element_size, element_size);
-		/* P3 release, pairs with C1, C2, P1: publishes the element. */
+		/* P2 release, pairs with C1, R1, P1: publishes the element. */
 		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
 		if (++i == ready)
 			return ready;
-		slot = weft_mpmc_queue_slot_(queue, ticket + 2 * i, element_size);
-		turn = weft_mpmc_queue_empty_turn_(queue, ticket + 2 * i);
+		if (weft_next_slot_(&slot, stride, first, end))
+			turn += 2;
 	}
 }
 
@@ -285,6 +302,8 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *elements, size_t count,
 					     size_t element_size)
 {
+	size_t stride = weft_mpmc_queue_stride_(element_size);
+	unsigned char *first = queue->slots_, *end = weft_mpmc_queue_end_(queue, element_size);
 	unsigned char *slot;
 	uint64_t ticket;
 	uint32_t turn;
@@ -298,7 +317,7 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
-		/* C1 acquire, pairs with P3, C3: it is complete; or head_ below is newer. */
+		/* C1 acquire, pairs with P2, C2: it is complete; or head_ below is newer. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(turn != weft_mpmc_queue_empty_turn_(queue, ticket) + 1)) {
 			if (atomic_load_explicit(&queue->head_, memory_order_relaxed) != ticket ||
@@ -306,16 +325,7 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 				continue;
 			return 0;
 		}
-		for (ready = 1; ready < count; ready++) {
-			uint64_t next = ticket + 2 * ready;
-			unsigned char *other = weft_mpmc_queue_slot_(queue, next, element_size);
-
-			/* C2 acquire, pairs with P3: as C1. */
-			if (atomic_load_explicit(weft_mpmc_queue_turn_(other),
-						 memory_order_acquire) !=
-			    weft_mpmc_queue_empty_turn_(queue, next) + 1)
-				break;
-		}
+		ready = weft_mpmc_queue_run_(queue, slot, turn, count, element_size);
 		weft_mpmc_queue_get_ahead_(queue, ticket, element_size);
 		if (atomic_compare_exchange_weak_explicit(&queue->head_, &expected,
 							  ticket + 2 * ready, memory_order_relaxed,
@@ -326,12 +336,12 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 	for (i = 0;;) {
 		memcpy((unsigned char *)elements + i * element_size,
 		       slot + weft_mpmc_queue_header_(element_size), element_size);
-		/* C3 release, pairs with P1, P2, C1: the slot may be written again. */
+		/* C2 release, pairs with P1, R1, C1: the slot may be written again. */
 		atomic_store_explicit(weft_mpmc_queue_turn_(slot), turn + 1, memory_order_release);
 		if (++i == ready)
 			return ready;
-		slot = weft_mpmc_queue_slot_(queue, ticket + 2 * i, element_size);
-		turn = weft_mpmc_queue_empty_turn_(queue, ticket + 2 * i) + 1;
+		if (weft_next_slot_(&slot, stride, first, end))
+			turn += 2;
 	}
 }
 
@@ -417,6 +427,8 @@ WEFT_INLINE size_t weft_mpmc_queue_try_pop_batch(weft_mpmc_queue *queue, void *e
  * _memory_size, _init_in, _fini, _close, _is_closed, _capacity, _size, _push, _pop, _try_push,
  * _try_pop, _try_push_batch and _try_pop_batch, which differ from the functions above in that the
  * element's type is checked and its size is known when compiled.
+ * _push and _try_push take the element by value. A large one is better pushed by a batch of one,
+ * which copies it once, from where it is.
  */
 #define WEFT_MPMC_QUEUE_DEFINE(name, type)                                                         \
 	typedef struct name {                                                                      \

@@ -229,6 +229,13 @@ WEFT_INLINE uint32_t weft_mpsc_ring_full_turn_(const weft_mpsc_ring *queue, uint
 	return (uint32_t)((ticket >> WEFT_MPSC_RING_SHIFT_) >> queue->lap_shift_) + 1;
 }
 
+/* Behind the last slot. */
+WEFT_INLINE unsigned char *weft_mpsc_ring_end_(const weft_mpsc_ring *queue, size_t element_size)
+{
+	return queue->slots_ +
+	       weft_mpsc_ring_capacity(queue) * weft_mpsc_ring_stride_(element_size);
+}
+
 /* What is prefetched: as many slots of 8-byte elements ahead as a line of 64 bytes has. */
 #define WEFT_MPSC_RING_AHEAD_ (4 * WEFT_MPSC_RING_TICKET_)
 
@@ -262,15 +269,19 @@ WEFT_INLINE size_t weft_mpsc_ring_take_(weft_mpsc_ring *queue, uint64_t *ticket,
 WEFT_INLINE void weft_mpsc_ring_fill_(weft_mpsc_ring *queue, uint64_t ticket, const void *elements,
 				      size_t count, size_t element_size)
 {
-	for (size_t i = 0; i < count; i++, ticket += WEFT_MPSC_RING_TICKET_) {
-		unsigned char *slot = weft_mpsc_ring_slot_(queue, ticket, element_size);
+	size_t stride = weft_mpsc_ring_stride_(element_size);
+	unsigned char *first = queue->slots_, *end = weft_mpsc_ring_end_(queue, element_size);
+	unsigned char *slot = weft_mpsc_ring_slot_(queue, ticket, element_size);
+	uint32_t turn = weft_mpsc_ring_full_turn_(queue, ticket);
 
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && weft_next_slot_(&slot, stride, first, end))
+			turn = weft_mpsc_ring_full_turn_(queue,
+							 ticket + i * WEFT_MPSC_RING_TICKET_);
 		memcpy(slot + weft_mpsc_ring_header_(element_size),
 		       (const unsigned char *)elements + i * element_size, element_size);
 		/* P1 release, pairs with C1, C2: publishes the element. */
-		atomic_store_explicit(weft_mpsc_ring_turn_(slot),
-				      weft_mpsc_ring_full_turn_(queue, ticket),
-				      memory_order_release);
+		atomic_store_explicit(weft_mpsc_ring_turn_(slot), turn, memory_order_release);
 	}
 }
 
@@ -278,10 +289,11 @@ WEFT_INLINE size_t weft_mpsc_ring_push_core_(weft_mpsc_ring *queue, const void *
 					     size_t count, size_t element_size)
 {
 	uint64_t ticket;
+	size_t taken = weft_mpsc_ring_take_(queue, &ticket, count, element_size);
 
-	count = weft_mpsc_ring_take_(queue, &ticket, count, element_size);
-	weft_mpsc_ring_fill_(queue, ticket, elements, count, element_size);
-	return count;
+	if (taken > 0)
+		weft_mpsc_ring_fill_(queue, ticket, elements, count == 1 ? 1 : taken, element_size);
+	return taken;
 }
 
 WEFT_INLINE uint64_t weft_mpsc_ring_own_head_(const weft_mpsc_ring *queue)
@@ -316,7 +328,10 @@ WEFT_INLINE unsigned char *weft_mpsc_ring_oldest_(weft_mpsc_ring *queue, uint64_
 WEFT_INLINE size_t weft_mpsc_ring_pop_core_(weft_mpsc_ring *queue, void *elements, size_t count,
 					    size_t element_size)
 {
+	size_t stride = weft_mpsc_ring_stride_(element_size);
+	unsigned char *first = queue->slots_, *end = weft_mpsc_ring_end_(queue, element_size);
 	uint64_t head = weft_mpsc_ring_own_head_(queue);
+	uint32_t turn = weft_mpsc_ring_full_turn_(queue, head);
 	unsigned char *slot;
 	size_t popped = 0;
 
@@ -331,10 +346,10 @@ WEFT_INLINE size_t weft_mpsc_ring_pop_core_(weft_mpsc_ring *queue, void *element
 		head += WEFT_MPSC_RING_TICKET_;
 		if (++popped == count)
 			break;
-		slot = weft_mpsc_ring_slot_(queue, head, element_size);
+		if (weft_next_slot_(&slot, stride, first, end))
+			turn = weft_mpsc_ring_full_turn_(queue, head);
 		/* C2 acquire, pairs with P1: as C1. */
-		if (atomic_load_explicit(weft_mpsc_ring_turn_(slot), memory_order_acquire) !=
-		    weft_mpsc_ring_full_turn_(queue, head))
+		if (atomic_load_explicit(weft_mpsc_ring_turn_(slot), memory_order_acquire) != turn)
 			break;
 	}
 	weft_mpsc_ring_hand_back_(queue, head);
@@ -468,6 +483,8 @@ WEFT_INLINE void weft_mpsc_ring_release(weft_mpsc_ring *queue)
  * _memory_size, _init_in, _fini, _close, _is_closed, _capacity, _size, _push, _pop, _try_push,
  * _try_pop, _try_push_batch, _try_pop_batch, _peek and _release, which differ from the functions
  * above in that the element's type is checked and its size is known when compiled.
+ * _push and _try_push take the element by value. A large one is better pushed by a batch of one,
+ * which copies it once, from where it is.
  */
 #define WEFT_MPSC_RING_DEFINE(name, type)                                                          \
 	typedef struct name {                                                                      \

@@ -59,7 +59,7 @@
 /* Bytes of a line as the processor moves it, and how far ahead of the producer lines are fetched.
  */
 #define WEFT_SPSC_QUEUE_LINE_  64
-#define WEFT_SPSC_QUEUE_AHEAD_ 256
+#define WEFT_SPSC_QUEUE_AHEAD_ 512
 
 /* Whether elements may be pushed. */
 enum {
@@ -196,8 +196,10 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_qu
 
 	for (; pace->pauses > 0; pace->pauses--)
 		weft_cpu_relax();
-	if (watches && atomic_load_explicit(other, memory_order_relaxed) == before)
+	if (watches && atomic_load_explicit(other, memory_order_relaxed) == before) {
 		pace->without = WEFT_SPSC_QUEUE_LOOKS_WITHOUT_;
+		pace->rests = 0; /* the next one is watched, too */
+	}
 }
 
 /* Whether it is neither closed nor cancelled. */
@@ -383,6 +385,10 @@ WEFT_INLINE bool weft_spsc_queue_pop_core_(weft_spsc_queue *queue, void *element
 WEFT_INLINE size_t weft_spsc_queue_push_run_(weft_spsc_queue *queue, const void *elements,
 					     size_t count, size_t element_size)
 {
+	/* A batch that is known to be of one, without loops and calls. */
+	if (__builtin_constant_p(count) && count == 1)
+		return weft_spsc_queue_push_core_(queue, elements, element_size) ? 1 : 0;
+
 	uint64_t tail = weft_spsc_queue_own_tail_(queue);
 	uint64_t room = weft_spsc_queue_room_(queue, tail, count);
 
@@ -655,7 +661,8 @@ WEFT_INLINE bool weft_spsc_queue_is_closed(const weft_spsc_queue *queue)
 /*
  * WEFT_SPSC_QUEUE_DEFINE(samples, struct sample) makes the type `samples` and samples_init, _fini
  * and all the others, which differ from the functions above in that the element's type is checked
- * and its size is known when compiled; _push and _try_push take the element by value.
+ * and its size is known when compiled; _push and _try_push take the element by value. A large one
+ * is better pushed by a batch of one, which copies it once, from where it is.
  */
 #define WEFT_SPSC_QUEUE_DEFINE(name, type)                                                         \
 	typedef struct name {                                                                      \

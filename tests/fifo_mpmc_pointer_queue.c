@@ -20,7 +20,8 @@ static void start_at(void *started, uint64_t ticket)
 	weft_mpmc_pointer_queue *queue = started;
 
 	for (uint64_t i = 0; i < weft_mpmc_pointer_queue_capacity(queue); i++)
-		atomic_store_explicit(weft_mpmc_pointer_queue_slot_(queue, 2 * (ticket + i)),
+		atomic_store_explicit(weft_mpmc_pointer_queue_word_(weft_mpmc_pointer_queue_slot_(
+					      queue, 2 * (ticket + i))),
 				      weft_mpmc_pointer_queue_empty_(queue, 2 * (ticket + i)),
 				      memory_order_relaxed);
 	set_ends(queue, ticket, ticket);

@@ -186,9 +186,9 @@ static void stopped_producer_delays_its_slot(void **state)
 	assert_int_equal(weft_mpmc_pointer_queue_pop(&queue, &popped), -EAGAIN);
 
 	/* It goes on. */
-	atomic_store_explicit(weft_mpmc_pointer_queue_slot_(&queue, 0),
-			      WEFT_MPMC_POINTER_TURN_ | (uint64_t)(uintptr_t)&first,
-			      memory_order_release);
+	atomic_store_explicit(
+		weft_mpmc_pointer_queue_word_(weft_mpmc_pointer_queue_slot_(&queue, 0)),
+		WEFT_MPMC_POINTER_TURN_ | (uint64_t)(uintptr_t)&first, memory_order_release);
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 	assert_ptr_equal(popped, &first);
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
@@ -215,8 +215,9 @@ static void stopped_consumer_keeps_its_slot(void **state)
 	assert_int_equal(weft_mpmc_pointer_queue_try_push_batch(&queue, pointers, 2), 0);
 
 	/* It goes on. */
-	atomic_store_explicit(weft_mpmc_pointer_queue_slot_(&queue, 0), 2 * WEFT_MPMC_POINTER_TURN_,
-			      memory_order_release);
+	atomic_store_explicit(
+		weft_mpmc_pointer_queue_word_(weft_mpmc_pointer_queue_slot_(&queue, 0)),
+		2 * WEFT_MPMC_POINTER_TURN_, memory_order_release);
 	assert_true(weft_mpmc_pointer_queue_try_push(&queue, &elements[2]));
 	assert_true(weft_mpmc_pointer_queue_try_pop(&queue, &popped));
 	assert_ptr_equal(popped, &elements[2]);

@@ -113,6 +113,33 @@ static void batch_ends_at_a_stopped_producer(void **state)
 	weft_mpsc_ring_fini(&queue);
 }
 
+/* A ring so large that laps come round with the tickets, before the turns do; batches that go
+ * there.
+ */
+static void batches_see_the_last_lap_end(void **state)
+{
+	const uint64_t last = UINT64_MAX / WEFT_MPSC_RING_TICKET_;
+	uint64_t values[4] = {1, 2, 3, 4}, popped[4];
+	weft_mpsc_ring queue;
+
+	(void)state;
+	assert_int_equal(weft_mpsc_ring_init(&queue, 1 << 17, sizeof(uint64_t)), 0);
+	for (uint64_t before = 0; before < 4; before++) {
+		fifo_mpsc_ring.start_at(&queue, last - before);
+		assert_int_equal(weft_mpsc_ring_try_push_batch(&queue, values, 4), 4);
+		for (size_t i = 0; i < 4; i++) {
+			assert_true(weft_mpsc_ring_try_pop(&queue, popped));
+			assert_int_equal(popped[0], values[i]);
+		}
+		fifo_mpsc_ring.start_at(&queue, last - before);
+		for (size_t i = 0; i < 4; i++)
+			assert_true(weft_mpsc_ring_try_push(&queue, &values[i]));
+		assert_int_equal(weft_mpsc_ring_try_pop_batch(&queue, popped, 4), 4);
+		assert_memory_equal(popped, values, sizeof(values));
+	}
+	weft_mpsc_ring_fini(&queue);
+}
+
 /* Claims take room as tickets do, and one that is under way keeps a closed queue from its end. */
 static void claims_count_as_tickets(void **state)
 {
@@ -218,6 +245,7 @@ int main(void)
 		cmocka_unit_test(typed_wrappers_take_small_elements),
 		cmocka_unit_test(stopped_producer_delays_its_slot),
 		cmocka_unit_test(batch_ends_at_a_stopped_producer),
+		cmocka_unit_test(batches_see_the_last_lap_end),
 		cmocka_unit_test_prestate(cuts_enormous_batches,
 					  ELEMENT_STATE(&elements_of_mpsc_ring)),
 		cmocka_unit_test(claims_count_as_tickets),
