@@ -72,9 +72,21 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API const char *weft_version(void);
 
+/* The monotonic clock. A function, as a strict C11 program does not see clock_gettime. */
+WEFT_API uint64_t weft_clock_ns_(void);
+
 /* Prints one line to standard error and aborts. Only debug builds call it; see WEFT_CONTRACT. */
 WEFT_API WEFT_COLD void weft_contract_broken_(const char *where, const char *contract)
 	__attribute__((noreturn));
+
+/*
+ * For a loop that has just lost an exchange on this line to another thread: stays off it while that
+ * thread, and those who have lost before, get many operations done (back_off.c). Without it every
+ * core takes the line from the others for each attempt; weft bench mpmc_queue/8P8C shows what that
+ * costs.
+ * Threads: any. Progress: wait-free, some microseconds for each thread that contends.
+ */
+WEFT_API WEFT_COLD void weft_cpu_stand_back_(const volatile void *line);
 
 WEFT_END_DECLS
 
@@ -142,28 +154,13 @@ WEFT_INLINE bool weft_next_slot_(unsigned char **slot, size_t slot_size, unsigne
 #define WEFT_PAUSES_OFF_A_LINE_ 64
 
 /*
- * For a loop that has just lost an exchange to another thread: stays off the contended line while
- * that thread and others get several operations done. Without it every core takes the line from the
- * others for each attempt (weft bench mpmc_queue/2P2C shows what that costs). Out of line, so that
- * the way without contention keeps its registers.
+ * Stays for a moment off a line that another thread is writing. Out of line, so that the way
+ * without contention keeps its registers.
  * Threads: any. Progress: wait-free, 2 or 3 microseconds.
  */
 static __attribute__((cold, noinline, unused)) void weft_cpu_yield_line_(void)
 {
 	for (int i = 0; i < WEFT_PAUSES_OFF_A_LINE_; i++)
-		weft_cpu_relax();
-}
-
-#define WEFT_PAUSES_AFTER_A_LOSS_ 128
-
-/*
- * The same, for longer, where few exchanges are lost as long as those who lose one stay away. On a
- * Zen 3, whose pauses take 31 ns, 128 of them gave 16 to 28 % more than 64, and 256 nothing more.
- * Threads: any. Progress: wait-free, 4 to 7 microseconds.
- */
-static __attribute__((cold, noinline, unused)) void weft_cpu_stand_back_(void)
-{
-	for (int i = 0; i < WEFT_PAUSES_AFTER_A_LOSS_; i++)
 		weft_cpu_relax();
 }
 

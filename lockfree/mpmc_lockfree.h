@@ -240,7 +240,7 @@ WEFT_INLINE bool weft_mpmc_lockfree_give_(weft_mpmc_lockfree *queue, uint64_t ti
 	/* If another producer was faster; a full queue is not worth the time. */
 	if (weft_mpmc_lockfree_content_(queue, ticket, word) >> WEFT_MPMC_LOCKFREE_POINTER_BITS ==
 	    0)
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->tail_);
 	return false;
 }
 
@@ -277,7 +277,7 @@ WEFT_INLINE bool weft_mpmc_lockfree_take_(weft_mpmc_lockfree *queue, uint64_t ti
 	if (WEFT_UNLIKELY(ticket - weft_mpmc_lockfree_floor_(queue) >= WEFT_MPMC_LOCKFREE_WINDOW_))
 		return false;
 	if (WEFT_UNLIKELY(!weft_mpmc_lockfree_exchange_(queue, ticket, &seen, next))) {
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->head_);
 		return false;
 	}
 	if (WEFT_UNLIKELY((int64_t)(weft_mpmc_lockfree_floor_(queue) - ticket) >

@@ -272,7 +272,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->tail_);
 	}
 	for (i = 0;;) {
 		uint64_t full = (word + WEFT_MPMC_POINTER_TURN_) | (uint64_t)(uintptr_t)pointers[i];
@@ -332,7 +332,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_pop_core_(weft_mpmc_pointer_queue *qu
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->head_);
 	}
 	pointers[0] = (void *)(uintptr_t)word;
 	for (i = 0;;) {

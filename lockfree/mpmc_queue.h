@@ -284,7 +284,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->tail_);
 	}
 	for (i = 0;;) {
 		memcpy(slot + weft_mpmc_queue_header_(element_size),
@@ -331,7 +331,7 @@ WEFT_INLINE size_t weft_mpmc_queue_pop_core_(weft_mpmc_queue *queue, void *eleme
 							  ticket + 2 * ready, memory_order_relaxed,
 							  memory_order_relaxed))
 			break;
-		weft_cpu_stand_back_();
+		weft_cpu_stand_back_(&queue->head_);
 	}
 	for (i = 0;;) {
 		memcpy((unsigned char *)elements + i * element_size,

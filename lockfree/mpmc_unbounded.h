@@ -214,18 +214,6 @@ WEFT_INLINE uint32_t weft_mpmc_unbounded_run_(uint64_t word)
 	return (uint32_t)(word >> 10) & WEFT_MPMC_UNBOUNDED_RUN_MAX_;
 }
 
-#define WEFT_MPMC_UNBOUNDED_PAUSES_ 160
-
-/*
- * As weft_cpu_yield_line_, for longer: an exchange of a word takes no look at a slot first, so that
- * fewer are lost, and the other thread has to be alone for more elements to make up for it.
- */
-static __attribute__((cold, noinline, unused)) void weft_mpmc_unbounded_stand_back_(void)
-{
-	for (int i = 0; i < WEFT_MPMC_UNBOUNDED_PAUSES_; i++)
-		weft_cpu_relax();
-}
-
 WEFT_INLINE weft_mpmc_unbounded_segment_ *weft_mpmc_unbounded_segment_of_(uint64_t word)
 {
 	return (weft_mpmc_unbounded_segment_ *)(uintptr_t)(word >> 26 << 10);
@@ -372,7 +360,7 @@ WEFT_INLINE int weft_mpmc_unbounded_push_core_(weft_mpmc_unbounded *queue, const
 			if (WEFT_UNLIKELY(!atomic_compare_exchange_weak_explicit(
 				    &queue->tail_, &expected, tail + count, memory_order_acquire,
 				    memory_order_relaxed))) {
-				weft_mpmc_unbounded_stand_back_();
+				weft_cpu_stand_back_(&queue->tail_);
 				continue;
 			}
 			pushed = weft_mpmc_unbounded_fill_(queue, place, elements, count,
@@ -416,7 +404,7 @@ WEFT_INLINE int weft_mpmc_unbounded_pop_core_(weft_mpmc_unbounded *queue, void *
 				    &queue->head_, &expected,
 				    head + count - count * WEFT_MPMC_UNBOUNDED_RUN_,
 				    memory_order_acq_rel, memory_order_relaxed))) {
-				weft_mpmc_unbounded_stand_back_();
+				weft_cpu_stand_back_(&queue->head_);
 				continue;
 			}
 			popped = weft_mpmc_unbounded_take_(queue, place, elements, count,

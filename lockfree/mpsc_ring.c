@@ -134,7 +134,7 @@ size_t weft_mpsc_ring_get_(weft_mpsc_ring *queue, uint64_t *ticket, size_t count
 			    &queue->tail_, &word, word + (count << WEFT_MPSC_RING_SHIFT_),
 			    memory_order_release, memory_order_relaxed))
 			return count;
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&queue->tail_);
 	}
 	return weft_mpsc_ring_claim_(queue, ticket);
 }

@@ -259,7 +259,7 @@ WEFT_INLINE size_t weft_mpsc_ring_take_(weft_mpsc_ring *queue, uint64_t *ticket,
 		    &queue->tail_, &word, word + (count << WEFT_MPSC_RING_SHIFT_),
 		    memory_order_relaxed, memory_order_relaxed)))
 		return count;
-	weft_cpu_yield_line_();
+	weft_cpu_stand_back_(&queue->tail_);
 	return weft_mpsc_ring_get_(queue, ticket, count);
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "reclaim_urcu.h"
 
@@ -52,14 +51,6 @@ weft_reclaim_state_ weft_reclaim_all_ = {
 };
 
 static weft_reclaim_state_ *const all = &weft_reclaim_all_;
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* The records, `common` last. */
 static weft_reclaim_record_ *first_record(void)
@@ -341,7 +332,7 @@ static bool begin_batch(void)
 	uint64_t newest = atomic_fetch_add_explicit(&all->epoch, 1, memory_order_release) + 1;
 
 	/* relaxed: only the collector writes these, and others read them for reports. */
-	atomic_store_explicit(&all->waiting_since_ns, now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&all->waiting_since_ns, weft_clock_ns_(), memory_order_relaxed);
 	atomic_store_explicit(&all->waiting_epoch, newest, memory_order_relaxed);
 	atomic_fetch_add_explicit(&all->taken, 1, memory_order_relaxed);
 	all->stage = WEFT_RECLAIM_WAITING_;

@@ -154,7 +154,7 @@ WEFT_INLINE size_t weft_slot_list_take_(const weft_slot_pool_ *pool, weft_slot_l
 									memory_order_release,
 									memory_order_relaxed)))
 			return taken;
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&list->head);
 	}
 }
 
@@ -192,7 +192,7 @@ WEFT_INLINE bool weft_slot_list_put_(const weft_slot_pool_ *pool, weft_slot_list
 									memory_order_release,
 									memory_order_relaxed)))
 			return true;
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&list->head);
 	}
 }
 

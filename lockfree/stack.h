@@ -123,7 +123,7 @@ WEFT_INLINE int weft_stack_push_chain(weft_stack *stack, weft_stack_node *first,
 		if (WEFT_LIKELY(weft_wide_exchange_low_(&stack->head_, low,
 							(uint64_t)(uintptr_t)first)))
 			return 0;
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&stack->head_);
 	}
 }
 
@@ -166,7 +166,7 @@ WEFT_INLINE int weft_stack_pop(weft_stack *stack, weft_stack_node **node)
 			*node = newest;
 			return 0;
 		}
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&stack->head_);
 	}
 }
 
@@ -190,7 +190,7 @@ WEFT_INLINE weft_stack_node *weft_stack_pop_all(weft_stack *stack)
 		if (newest == NULL || WEFT_LIKELY(weft_wide_exchange_(
 					      &stack->head_, head, weft_stack_popped_(head, NULL))))
 			return newest;
-		weft_cpu_yield_line_();
+		weft_cpu_stand_back_(&stack->head_);
 	}
 }
 

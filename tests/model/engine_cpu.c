@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The CPUs of the model: two, and a thread is on the one that the scenario says. */
+/* The CPUs of the model: two, and a thread is on the one that the scenario says. Which of them gets
+ * a line is up to the search: nobody stands back (lockfree/back_off.c, a matter of speed). */
 
 #include <sched.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ enum {
 int __wrap_sched_getcpu(void);
 long __wrap_sysconf(int name);
 long __real_sysconf(int name);
+void weft_cpu_stand_back_(const volatile void *line);
 
 static int current[ENGINE_THREADS];
 
@@ -30,4 +32,9 @@ int __wrap_sched_getcpu(void)
 long __wrap_sysconf(int name)
 {
 	return name == _SC_NPROCESSORS_CONF ? CPUS : __real_sysconf(name);
+}
+
+void weft_cpu_stand_back_(const volatile void *line)
+{
+	(void)line;
 }
