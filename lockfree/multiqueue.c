@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <weft/lockfree/multiqueue.h>
 
-#include <string.h>
-
+#include "multiqueue_heap.h"
 #include "ring_memory.h"
 
 /* How many pairs of lanes a pop looks at before it goes through all of them. */
@@ -18,40 +17,33 @@
 #define CHUNK_BITS 16
 #define NO_CHUNK   (((uint64_t)1 << CHUNK_BITS) - 1)
 
-/* An element follows. */
-typedef struct weft_multiqueue_entry_ {
-	uint64_t priority;
-	uint64_t sequence;
-} weft_multiqueue_entry_;
-
-WEFT_INLINE size_t entry_size_for(size_t element_size)
-{
-	return sizeof(weft_multiqueue_entry_) + (element_size + 7) / 8 * 8;
-}
-
 /* What lies in an inbox, but that it is cut off behind the element. */
 typedef struct weft_multiqueue_letter_ {
 	uint64_t priority;
 	unsigned char element[WEFT_MULTIQUEUE_ELEMENT_MAX];
 } weft_multiqueue_letter_;
 
-/* How the memory is divided: lanes, inboxes, entries, links of chunks, tables of the lanes. */
+/* How the memory is divided: lanes, inboxes, fronts, keys, elements, links of chunks, tables of the
+ * lanes. */
 typedef struct weft_multiqueue_layout_ {
 	uint32_t lanes, stickiness, chunks, chunk_shift;
-	size_t entry_size, inbox_size, letter_size;
-	size_t inboxes, entries, links, tables, bytes;
+	size_t inbox_size, letter_size;
+	size_t inboxes, fronts, keys, elements, links, tables, bytes;
 } weft_multiqueue_layout_;
 
 /* Returns false when the arguments are refused. */
 static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t element_size,
 		    unsigned lanes, unsigned stickiness)
 {
+	size_t entries;
+
 	if (lanes == 0 || lanes > WEFT_MULTIQUEUE_LANES_MAX || capacity == 0 ||
 	    capacity > WEFT_RING_CAPACITY_MAX_ || element_size == 0 ||
 	    element_size > WEFT_MULTIQUEUE_ELEMENT_MAX || stickiness == 0 ||
 	    stickiness > WEFT_MULTIQUEUE_STICKINESS_MAX)
 		return false;
 	memset(layout, 0, sizeof(*layout));
+	layout->chunk_shift = WEFT_MULTIQUEUE_CHUNK_SHIFT_MIN_;
 	layout->stickiness = stickiness;
 	layout->lanes = 1;
 	while (layout->lanes < lanes)
@@ -59,14 +51,16 @@ static bool lay_out(weft_multiqueue_layout_ *layout, size_t capacity, size_t ele
 	while (capacity > ((size_t)CHUNKS_A_LANE * layout->lanes) << layout->chunk_shift)
 		layout->chunk_shift++;
 	layout->chunks = (uint32_t)((capacity - 1) >> layout->chunk_shift) + 1 + 2 * layout->lanes;
-	layout->entry_size = entry_size_for(element_size);
+	entries = (size_t)layout->chunks << layout->chunk_shift;
 	layout->letter_size = offsetof(weft_multiqueue_letter_, element) + element_size;
 	layout->inbox_size = weft_mpmc_queue_memory_size(INBOX_CAPACITY, layout->letter_size);
 	layout->inboxes = layout->lanes * sizeof(weft_multiqueue_lane_);
-	layout->entries = layout->inboxes + layout->lanes * layout->inbox_size;
-	layout->links = layout->entries +
-			weft_whole_lines_(((size_t)layout->chunks << layout->chunk_shift) *
-					  layout->entry_size);
+	layout->fronts = layout->inboxes + layout->lanes * layout->inbox_size;
+	layout->keys =
+		layout->fronts + layout->lanes * weft_multiqueue_front_size_for_(element_size);
+	layout->elements = layout->keys + weft_whole_lines_(entries * sizeof(weft_multiqueue_key_));
+	layout->links = layout->elements +
+			weft_whole_lines_(entries * weft_multiqueue_place_size_for_(element_size));
 	layout->tables = layout->links + weft_whole_lines_(layout->chunks * sizeof(uint16_t));
 	layout->bytes = layout->tables +
 			layout->lanes * weft_whole_lines_(layout->chunks * sizeof(uint16_t));
@@ -91,7 +85,8 @@ static void start(weft_multiqueue *queue, unsigned char *memory, size_t capacity
 	size_t table_size = (layout->bytes - layout->tables) / layout->lanes;
 
 	queue->lanes_ = (weft_multiqueue_lane_ *)(void *)memory;
-	queue->entries_ = memory + layout->entries;
+	queue->keys_ = (weft_multiqueue_key_ *)(void *)(memory + layout->keys);
+	queue->elements_ = memory + layout->elements;
 	queue->links_ = (WEFT_ATOMIC(uint16_t) *)(void *)(memory + layout->links);
 	queue->capacity_ = (uint32_t)capacity;
 	queue->lane_mask_ = layout->lanes - 1;
@@ -103,6 +98,8 @@ static void start(weft_multiqueue *queue, unsigned char *memory, size_t capacity
 		weft_multiqueue_lane_ *lane = lane_at(queue, i);
 
 		atomic_store_explicit(&lane->least_, UINT64_MAX, memory_order_relaxed);
+		lane->front_ =
+			memory + layout->fronts + i * weft_multiqueue_front_size_for_(element_size);
 		lane->chunks_ = (uint16_t *)(void *)(memory + layout->tables + i * table_size);
 		weft_mpmc_queue_init_in(&lane->inbox_,
 					memory + layout->inboxes + i * layout->inbox_size,
@@ -202,56 +199,13 @@ static void release(weft_multiqueue_lane_ *lane)
 	atomic_store_explicit(&lane->taken_, 0, memory_order_release);
 }
 
-/* relaxed: written by the thread that has taken the lane; others take both for estimates, and who
- * must see what was pushed before has synchronised with the push, or with M2. */
-static uint32_t count_of(const weft_multiqueue_lane_ *lane)
-{
-	return atomic_load_explicit(&lane->count_, memory_order_relaxed);
-}
-
-/* The heap of a lane that is ours; a copy of what does not change while we work in it, so that the
- * compiler knows that. */
-typedef struct weft_multiqueue_heap_ {
-	unsigned char *entries;
-	const uint16_t *chunks;
-	uint32_t shift;
-	size_t element_size, entry_size;
-} weft_multiqueue_heap_;
-
-WEFT_INLINE weft_multiqueue_heap_ heap_of(const weft_multiqueue *queue,
-					  const weft_multiqueue_lane_ *lane, size_t element_size)
-{
-	weft_multiqueue_heap_ heap = {queue->entries_, lane->chunks_, queue->chunk_shift_,
-				      element_size, entry_size_for(element_size)};
-
-	return heap;
-}
-
-WEFT_INLINE weft_multiqueue_entry_ *entry_at(const weft_multiqueue_heap_ *heap, uint32_t index)
-{
-	size_t place = ((size_t)heap->chunks[index >> heap->shift] << heap->shift) |
-		       (index & (((uint32_t)1 << heap->shift) - 1));
-
-	return (weft_multiqueue_entry_ *)(void *)(heap->entries + place * heap->entry_size);
-}
-
-/* relaxed: as above. */
-WEFT_INLINE void set_count(const weft_multiqueue_heap_ *heap, weft_multiqueue_lane_ *lane,
-			   uint32_t count)
-{
-	uint64_t least = count == 0 ? UINT64_MAX : entry_at(heap, 0)->priority;
-
-	atomic_store_explicit(&lane->count_, count, memory_order_relaxed);
-	if (atomic_load_explicit(&lane->least_, memory_order_relaxed) != least)
-		atomic_store_explicit(&lane->least_, least, memory_order_relaxed);
-}
-
 /* Whether there is an entry for one more in a lane that is ours; a new chunk if need be. */
 static bool make_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 {
 	uint64_t first, next;
 
-	if (WEFT_LIKELY(count_of(lane) < (uint64_t)lane->chunk_count_ << queue->chunk_shift_))
+	if (WEFT_LIKELY(WEFT_MULTIQUEUE_ROOT_ + weft_multiqueue_count_of_(lane) <
+			(uint64_t)lane->chunk_count_ << queue->chunk_shift_))
 		return true;
 	do {
 		/* K1 acquire, pairs with K2: its link, and its last user is done with it. */
@@ -274,7 +228,9 @@ static void give_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 {
 	uint64_t chunk = (uint64_t)1 << queue->chunk_shift_, first, given;
 
-	if (WEFT_LIKELY(count_of(lane) + chunk + chunk / 2 > lane->chunk_count_ * chunk))
+	if (WEFT_LIKELY(WEFT_MULTIQUEUE_ROOT_ + weft_multiqueue_count_of_(lane) + chunk +
+				chunk / 2 >
+			lane->chunk_count_ * chunk))
 		return;
 	given = lane->chunks_[--lane->chunk_count_];
 	/* relaxed: only the exchange counts. */
@@ -289,90 +245,22 @@ static void give_room(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 		memory_order_release, memory_order_relaxed));
 }
 
-WEFT_INLINE void copy_entry(const weft_multiqueue_heap_ *heap, weft_multiqueue_entry_ *to,
-			    const weft_multiqueue_entry_ *from)
-{
-	*to = *from;
-	memcpy(to + 1, from + 1, heap->element_size);
-}
-
-WEFT_INLINE bool precedes(const weft_multiqueue_entry_ *left, const weft_multiqueue_entry_ *right)
-{
-	return left->priority < right->priority ||
-	       (left->priority == right->priority && left->sequence < right->sequence);
-}
-
-/* Into a lane that is ours and has room. Inlined for pointers, and once for all other sizes. */
-WEFT_INLINE void insert_sized(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane,
-			      uint64_t priority, const void *element, size_t element_size)
-{
-	weft_multiqueue_heap_ heap = heap_of(queue, lane, element_size);
-	weft_multiqueue_entry_ added = {priority, lane->sequence_++};
-	uint32_t count = count_of(lane), hole = count;
-	weft_multiqueue_entry_ *entry = entry_at(&heap, hole);
-
-	while (hole > 0) {
-		weft_multiqueue_entry_ *parent = entry_at(&heap, (hole - 1) / 2);
-
-		if (!precedes(&added, parent))
-			break;
-		copy_entry(&heap, entry, parent);
-		entry = parent;
-		hole = (hole - 1) / 2;
-	}
-	*entry = added;
-	memcpy(entry + 1, element, element_size);
-	set_count(&heap, lane, count + 1);
-}
-
 static void insert(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane, uint64_t priority,
 		   const void *element)
 {
 	if (queue->element_size_ == sizeof(void *))
-		insert_sized(queue, lane, priority, element, sizeof(void *));
+		weft_multiqueue_insert_(queue, lane, priority, element, sizeof(void *));
 	else
-		insert_sized(queue, lane, priority, element, queue->element_size_);
-}
-
-/* From a lane that is ours and not empty. */
-WEFT_INLINE void extract_sized(const weft_multiqueue *queue, weft_multiqueue_lane_ *lane,
-			       void *element, uint64_t *priority, size_t element_size)
-{
-	weft_multiqueue_heap_ heap = heap_of(queue, lane, element_size);
-	uint32_t count = count_of(lane) - 1, hole = 0, child;
-	weft_multiqueue_entry_ *entry = entry_at(&heap, 0), *last = entry_at(&heap, count);
-
-	memcpy(element, entry + 1, element_size);
-	if (priority != NULL)
-		*priority = entry->priority;
-	while ((child = 2 * hole + 1) < count) {
-		weft_multiqueue_entry_ *least = entry_at(&heap, child);
-
-		if (child + 1 < count) {
-			weft_multiqueue_entry_ *other = entry_at(&heap, child + 1);
-			bool better = precedes(other, least);
-
-			child += better;
-			least = better ? other : least;
-		}
-		if (!precedes(least, last))
-			break;
-		copy_entry(&heap, entry, least);
-		entry = least;
-		hole = child;
-	}
-	if (entry != last)
-		copy_entry(&heap, entry, last);
-	set_count(&heap, lane, count);
+		weft_multiqueue_insert_(queue, lane, priority, element, queue->element_size_);
 }
 
 static void extract(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, void *element,
 		    uint64_t *priority)
 {
 	if (queue->element_size_ == sizeof(void *))
-		extract_sized(queue, lane, element, priority, sizeof(void *));
+		weft_multiqueue_extract_(queue, lane, element, priority, sizeof(void *));
 	else
-		extract_sized(queue, lane, element, priority, queue->element_size_);
+		weft_multiqueue_extract_(queue, lane, element, priority, queue->element_size_);
 	give_room(queue, lane);
 }
 
@@ -409,7 +297,7 @@ static bool empty_inbox(weft_multiqueue *queue, weft_multiqueue_lane_ *lane)
 /* Whether there is something in a lane, or may be. */
 static bool has_elements(const weft_multiqueue_lane_ *lane)
 {
-	return has_mail(lane) || count_of(lane) > 0;
+	return has_mail(lane) || weft_multiqueue_count_of_(lane) > 0;
 }
 
 /* What a pop takes for the least priority of a lane. What is in an inbox may be anything: somebody
@@ -529,7 +417,7 @@ static long pop_from(weft_multiqueue *queue, weft_multiqueue_lane_ *lane, bool c
 	if (!try_take(lane))
 		return -EBUSY;
 	empty_inbox(queue, lane);
-	for (; (size_t)popped < count && count_of(lane) > 0; popped++)
+	for (; (size_t)popped < count && weft_multiqueue_count_of_(lane) > 0; popped++)
 		extract(queue, lane, elements + (size_t)popped * queue->element_size_,
 			priorities == NULL ? NULL : priorities + popped);
 	if (popped == 0) {
@@ -655,7 +543,7 @@ size_t weft_multiqueue_size(const weft_multiqueue *queue)
 	for (uint32_t i = 0; i <= queue->lane_mask_; i++) {
 		const weft_multiqueue_lane_ *lane = lane_at(queue, i);
 
-		size += count_of(lane) + weft_mpmc_queue_size(&lane->inbox_);
+		size += weft_multiqueue_count_of_(lane) + weft_mpmc_queue_size(&lane->inbox_);
 	}
 	return size;
 }

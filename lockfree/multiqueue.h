@@ -15,8 +15,9 @@
  * Source: Hamza Rihani, Peter Sanders and Roman Dementiev, MultiQueues (SPAA 2015), with the sticky
  * lanes of Marvin Williams, Peter Sanders and Roman Dementiev, Engineering MultiQueues (ESA 2021),
  * and as in Michael Mitzenmacher, Balaji Prabhakar and Devavrat Shah, Load Balancing with Memory
- * (FOCS 2002), a pop keeps the better lane and tries its luck with the other. Their locks are tried
- * here and never waited for. Lanes by priority and inboxes are our own.
+ * (FOCS 2002), a pop keeps the better lane and tries its luck with the other. From the second is
+ * also the front of a lane, their deletion buffer. Their locks are tried here and never waited for.
+ * Lanes by priority and inboxes are our own.
  *
  *     operation                             threads        progress     sleeps  allocates
  *     weft_multiqueue_init / _fini          one            -            no      init
@@ -52,9 +53,9 @@
  * A batch that is popped comes from one lane as long as that has some, and counts as stickiness.
  *
  * Memory: for an element 16 bytes and its size, rounded up to 8, and up to as much again, for
- * each lane has a part of its own; for each lane about 1 KiB, 16 elements, and 12 bytes for each
- * lane. It may be the caller's, for instance on a given NUMA node: weft_memory_alloc() of
- * <weft/affinity/memory.h>, then weft_multiqueue_init_in.
+ * each lane has a part of its own, which is never for fewer than 64; for each lane about 2 KiB, 20
+ * elements, and 12 bytes for each lane. It may be the caller's, for instance on a given NUMA node:
+ * weft_memory_alloc() of <weft/affinity/memory.h>, then weft_multiqueue_init_in.
  */
 
 #include <weft/lockfree/base.h>
@@ -66,21 +67,25 @@
 #define WEFT_MULTIQUEUE_ELEMENT_MAX 1024
 
 /*
- * Private, a lane. Its heap is in chunks of entries, of which chunks_ has the numbers; chunks that
- * no lane needs are in the stack of all. Invariants:
- *   I1  only the thread that has set taken_ touches the heap and changes what is here, but for
- *       inbox_, and mail_, which others set;
- *   I2  count_ and least_ are those of the heap whenever taken_ is 0;
+ * Private, a lane: a front, which has the first elements, and a heap behind it; see
+ * multiqueue_heap.h. The heap is in chunks of entries, of which chunks_ has the numbers; chunks
+ * that no lane needs are in the stack of all. Invariants:
+ *   I1  only the thread that has set taken_ touches front and heap and changes what is here, but
+ *       for inbox_, and mail_, which others set;
+ *   I2  count_ and least_ are those of front and heap whenever taken_ is 0;
  *   I3  while something is in inbox_ whose push has returned, mail_ is 1, unless taken_ is;
- *   I4  nothing is pushed into the heap directly while the inbox has something, or somebody is
+ *   I4  nothing is pushed into front or heap directly while the inbox has something, or somebody is
  * about to put something there: it may hide an older element of the same producer.
  */
 typedef struct weft_multiqueue_lane_ {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint32_t) taken_; /* 1 while a thread works in the lane */
 	WEFT_ATOMIC(uint32_t) mail_;                    /* 1 when inbox_ must be looked at */
 	WEFT_ATOMIC(uint64_t) least_; /* priority of the first; UINT64_MAX when there is none */
-	WEFT_ATOMIC(uint32_t) count_; /* elements in the heap */
+	WEFT_ATOMIC(uint32_t) count_; /* elements in the front and the heap */
 	uint32_t chunk_count_;        /* how many chunks it has */
+	uint32_t front_count_;        /* how many of them are in the front */
+	uint64_t limit_;              /* priority of the last one there; 0 when there is none */
+	unsigned char *front_;
 	uint16_t *chunks_;
 	uint64_t sequence_; /* of the next element: among equals the oldest is first */
 	/* What was pushed while the lane was another thread's. */
@@ -100,7 +105,8 @@ enum {
 typedef struct weft_multiqueue {
 	/* Constant between init and fini, but for phase_, which changes twice. */
 	WEFT_LINE_ALIGNED weft_multiqueue_lane_ *lanes_;
-	unsigned char *entries_;
+	void *keys_;
+	unsigned char *elements_;
 	WEFT_ATOMIC(uint16_t) * links_; /* of the chunks in the stack */
 	uint32_t capacity_;
 	uint32_t lane_mask_; /* number of lanes - 1 */

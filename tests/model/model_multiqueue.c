@@ -246,6 +246,82 @@ static void linearizable(const void *shape)
 		weft_multiqueue_fini(&test.queue);
 }
 
+/*
+ * A chunk that lane 0 gives back is taken by lane 1: the first thread pops what is in lane 0 down
+ * to where it does so, and the second pushes to lane 1, whose chunks are full.
+ */
+
+/* A priority, this or a higher one, with which the thread pushes to this lane. */
+static uint64_t priority_for(int thread, int lane, uint64_t priority)
+{
+	const weft_multiqueue_lane_ *of = &test.queue.lanes_[lane];
+
+	for (;; priority++) {
+		uint32_t before = atomic_load_explicit(&of->count_, memory_order_relaxed);
+		bool found;
+
+		model_assert(weft_multiqueue_push(&test.handles[thread], priority, &test) == 0);
+		found = atomic_load_explicit(&of->count_, memory_order_relaxed) > before;
+		model_assert(weft_multiqueue_try_pop(&test.handles[thread], &(void *){NULL}, NULL));
+		if (found)
+			return priority;
+	}
+}
+
+static void pop_plain(int thread, int count)
+{
+	void *element;
+
+	for (int i = 0; i < count; i++)
+		model_assert(weft_multiqueue_pop(&test.handles[thread], &element, NULL) == 0);
+}
+
+static void push_plain(int thread, int count, uint64_t priority)
+{
+	for (int i = 0; i < count; i++)
+		model_assert(weft_multiqueue_push(&test.handles[thread], priority, &test) == 0);
+}
+
+/* Written before the threads begin. */
+static uint64_t lane_1_priority;
+
+static void give_or_take(int thread, int index, char what)
+{
+	void *elements[] = {&test, &test, [16] = NULL};
+
+	(void)index;
+	if (what == 'o')
+		model_assert(weft_multiqueue_try_pop_batch(&test.handles[thread], elements, NULL,
+							   17) == 17);
+	else
+		model_assert(weft_multiqueue_try_push_batch(&test.handles[thread], lane_1_priority,
+							    elements, 2) == 2);
+}
+
+static void chunk_goes_round(const void *shape)
+{
+	setup(shape);
+
+	uint64_t lane_0_priority = priority_for(0, 0, 0);
+
+	lane_1_priority = priority_for(2, 1, lane_0_priority + 1);
+	/* One in the front, and the heap fills two chunks but for one entry. */
+	push_plain(2, 33, lane_1_priority);
+	pop_plain(0, 15);
+	push_plain(2, 35, lane_1_priority);
+	/* The heap has one entry in its second chunk, and the front is empty. */
+	push_plain(0, 38, lane_0_priority);
+	pop_plain(0, 16);
+	model_assert(atomic_load_explicit(&test.queue.lanes_[0].count_, memory_order_relaxed) ==
+		     22);
+	model_run_scripts(test.shape->threads, THREADS - 1, 1, give_or_take);
+	model_assert(test.queue.lanes_[0].chunk_count_ == 1);
+	model_assert(test.queue.lanes_[1].chunk_count_ == 3);
+	pop_plain(0, 22 + 53 - 17 + 2);
+	model_assert(weft_multiqueue_size(&test.queue) == 0);
+	weft_multiqueue_fini(&test.queue);
+}
+
 #define SHAPE(...) (&(const struct shape){__VA_ARGS__})
 
 static const struct model_scenario scenarios[] = {
@@ -320,6 +396,13 @@ static const struct model_scenario scenarios[] = {
 		.name = "multiqueue: two are told that it is drained",
 		.run = exact,
 		.argument = SHAPE(.capacity = 1, .lanes = 1, .threads = {"o", "o", "c"}),
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "multiqueue: a chunk goes from lane to lane",
+		.run = chunk_goes_round,
+		.argument = SHAPE(.capacity = 64, .lanes = 2, .threads = {"o", "p"}),
 		.preemptions = 1,
 		.stale = 1,
 	},

@@ -414,13 +414,13 @@ static void chunks_are_counted(void **state)
 	weft_multiqueue queue;
 
 	(void)state;
-	assert_int_equal(weft_multiqueue_init(&queue, 16, 4, 1), 0);
+	assert_int_equal(weft_multiqueue_init(&queue, 512, 4, 1), 0);
 	weft_multiqueue_handle_init(&handle, &queue);
 	atomic_fetch_or_explicit(&queue.chunks_, ~(uint64_t)0 << 19, memory_order_relaxed);
 	for (int round = 0; round < 100; round++) {
-		for (uintptr_t i = 0; i < 16; i++)
+		for (uintptr_t i = 0; i < 512; i++)
 			push(&handle, i, i);
-		pop_all(&handle, 16, -EAGAIN);
+		pop_all(&handle, 512, -EAGAIN);
 	}
 	assert_true(atomic_load_explicit(&queue.chunks_, memory_order_relaxed) >> 16 < 10000);
 	weft_multiqueue_fini(&queue);
