@@ -52,7 +52,8 @@
 #define SEGMENT_ALIGNMENT 1024
 #define ADDRESS_BITS      48
 
-#define DEFAULT_ELEMENT_BYTES ((size_t)7936)
+/* Of a segment. With less, elements of 64 bytes and more spend their time between two segments. */
+#define DEFAULT_ELEMENT_BYTES ((size_t)31744)
 #define DEFAULT_SLOTS_MIN     ((size_t)8)
 #define DEFAULT_SLOTS_MAX     ((size_t)992)
 

@@ -40,10 +40,10 @@
  * has a fence.
  *
  * Order: FIFO, linearizable.
- * Memory: a segment has 7936 bytes of elements (992 of 8 bytes) unless init is told otherwise, and
- * two more bytes for each of them. An empty queue keeps one segment in use and two spare ones, and
- * one for each call that is, or was when a segment was last drained, inside a push or a pop. Trim
- * frees all but those in use.
+ * Memory: a segment has 992 elements, or as many as fit into 31 KiB (496 of 64 bytes), but 8 at
+ * least, unless init is told otherwise, and two more bytes for each of them. An empty queue keeps
+ * one segment in use and two spare ones, and one for each call that is, or was when a segment was
+ * last drained, inside a push or a pop. Trim frees all but those in use.
  */
 
 #include <string.h>
