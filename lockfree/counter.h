@@ -110,8 +110,8 @@ WEFT_END_DECLS
  */
 WEFT_INLINE void weft_counter_add(weft_counter *counter, int64_t amount)
 {
-	if (WEFT_UNLIKELY(!weft_per_cpu_add_(&counter->shards_, sizeof(weft_counter_shard_),
-					     offsetof(weft_counter_shard_, restartable), amount)))
+	if (WEFT_UNLIKELY(!weft_per_cpu_add_line_(
+		    &counter->shards_, offsetof(weft_counter_shard_, restartable), amount)))
 		weft_counter_add_atomic_(counter, amount);
 }
 

@@ -25,6 +25,7 @@ int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes)
 		return -ENOMEM;
 	memset(per_cpu->areas, 0, bytes);
 	per_cpu->bytes = bytes;
+	per_cpu->limit = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX;
 	return 0;
 }
 

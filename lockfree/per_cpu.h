@@ -16,7 +16,7 @@
  *
  *     operation                             threads  progress       sleeps  allocates
  *     weft_per_cpu_init_, _fini_            one      -              no      init
- *     weft_per_cpu_add_                     any      wait-free (*)  no      no
+ *     weft_per_cpu_add_, _add_line_         any      wait-free (*)  no      no
  *     weft_per_cpu_near_                    any      wait-free      no      no
  *     weft_per_cpu_is_restartable_          any      wait-free      no      no
  *
@@ -58,6 +58,9 @@ WEFT_INLINE int32_t weft_per_cpu_number_(void)
 typedef struct weft_per_cpu_ {
 	void *areas;
 	size_t bytes; /* of all of them */
+	/* The same in 32 bits, or as much as fits. For sequences in a loop: what they change has
+	 * 64, so that the compiler knows that this stays. */
+	uint32_t limit;
 } weft_per_cpu_;
 
 WEFT_BEGIN_DECLS
@@ -106,6 +109,9 @@ WEFT_END_DECLS
  * not foresee that the next addition is to the same place, and each waits for the one before:
  * 2.6 ns in place of 0.7 on one machine.
  *
+ * Where the areas are lines, the number is loaded and multiplied at once: 0.33 ns in place of 0.39
+ * on a Zen 5, where a plain addition takes 0.24.
+ *
  * The words are named as what it changes, in place of all memory: in a loop the compiler then
  * keeps what it knows of the rest. It is memory operations that this costs, four to five of them.
  */
@@ -119,26 +125,48 @@ WEFT_END_DECLS
 	"jmp %l[again]\n\t"                                                                        \
 	".popsection\n\t"
 
+/* The head of a sequence, and what follows where the offset of the area is in rax. */
+#define WEFT_RESTARTABLE_BEGIN_                                                                    \
+	WEFT_RESTARTABLE_DESCRIPTOR_ "leaq 3b(%%rip), %%rax\n\t"                                   \
+				     "movq %%rax, %%fs:8(%[rseq])\n"                               \
+				     "1:\n\t"
+#define WEFT_RESTARTABLE_ADD_                                                                      \
+	"cmpq %[bytes], %%rax\n\t"                                                                 \
+	"jae %l[absent]\n\t"                                                                       \
+	"addq %[word], %%rax\n\t"                                                                  \
+	"addq %[amount], (%%rax)\n"                                                                \
+	"2:\n\t" WEFT_RESTARTABLE_ABORT_
+
 WEFT_INLINE bool weft_per_cpu_add_restartable_(void *word, size_t area_bytes, size_t bytes,
 					       int64_t amount)
 {
 again:
 	__asm__ goto(
-		WEFT_RESTARTABLE_DESCRIPTOR_ "leaq 3b(%%rip), %%rax\n\t"
-					     "movq %%rax, %%fs:8(%[rseq])\n"
-					     "1:\n\t"
-					     "movslq %%fs:4(%[rseq]), %%rax\n\t"
-					     "imulq %[area_bytes], %%rax\n\t"
-					     "cmpq %[bytes], %%rax\n\t"
-					     "jae %l[absent]\n\t"
-					     "addq %[word], %%rax\n\t"
-					     "addq %[amount], (%%rax)\n"
-					     "2:\n\t" WEFT_RESTARTABLE_ABORT_
+		WEFT_RESTARTABLE_BEGIN_ "movslq %%fs:4(%[rseq]), %%rax\n\t"
+					"imulq %[area_bytes], %%rax\n\t" WEFT_RESTARTABLE_ADD_
 		: "+m"(*(WEFT_ATOMIC(int64_t)(*)[])word)
 		: [rseq] "r"(__rseq_offset), [word] "r"(word), [bytes] "r"(bytes),
 		  [area_bytes] "er"(area_bytes), [amount] "er"(amount), [signature] "i"(RSEQ_SIG)
 		: "cc", "rax"
 		: again, absent);
+	return true;
+absent:
+	return false;
+}
+
+/* The same for areas of one line each: the product has 32 bits. That of -1 or -2 is just below 2^32
+ * then, and beyond all areas as well. */
+WEFT_INLINE bool weft_per_cpu_add_restartable_line_(void *word, uint32_t limit, int64_t amount)
+{
+again:
+	__asm__ goto(WEFT_RESTARTABLE_BEGIN_
+		     "imull %[area_bytes], %%fs:4(%[rseq]), %%eax\n\t" WEFT_RESTARTABLE_ADD_
+		     : "+m"(*(WEFT_ATOMIC(int64_t)(*)[])word)
+		     : [rseq] "r"(__rseq_offset), [word] "r"(word), [bytes] "r"((size_t)limit),
+		       [area_bytes] "i"(WEFT_CACHE_LINE), [amount] "er"(amount),
+		       [signature] "i"(RSEQ_SIG)
+		     : "cc", "rax"
+		     : again, absent);
 	return true;
 absent:
 	return false;
@@ -182,6 +210,11 @@ absent:
 	return false;
 }
 
+WEFT_INLINE bool weft_per_cpu_add_restartable_line_(void *word, uint32_t limit, int64_t amount)
+{
+	return weft_per_cpu_add_restartable_(word, WEFT_CACHE_LINE, limit, amount);
+}
+
 #endif
 
 #endif
@@ -199,6 +232,18 @@ WEFT_INLINE bool weft_per_cpu_add_(const weft_per_cpu_ *per_cpu, size_t area_byt
 					     per_cpu->bytes, amount);
 #else
 	(void)per_cpu, (void)area_bytes, (void)offset, (void)amount;
+	return false;
+#endif
+}
+
+/* weft_per_cpu_add_ for areas of one line. */
+WEFT_INLINE bool weft_per_cpu_add_line_(const weft_per_cpu_ *per_cpu, size_t offset, int64_t amount)
+{
+#if WEFT_RESTARTABLE_
+	return weft_per_cpu_add_restartable_line_((char *)per_cpu->areas + offset, per_cpu->limit,
+						  amount);
+#else
+	(void)per_cpu, (void)offset, (void)amount;
 	return false;
 #endif
 }

@@ -56,8 +56,10 @@ static bool take_area(weft_per_cpu_list_taken_ *area)
 /* The area of this CPU, whose list is then the caller's; NULL when it is another thread's. */
 static weft_per_cpu_list_taken_ *take(weft_per_cpu_list_ *list)
 {
-	const weft_per_cpu_ second = {(char *)list->areas.areas + list->restartable_bytes,
-				      list->areas.bytes - list->restartable_bytes};
+	const weft_per_cpu_ second = {
+		.areas = (char *)list->areas.areas + list->restartable_bytes,
+		.bytes = list->areas.bytes - list->restartable_bytes,
+	};
 	weft_per_cpu_list_taken_ *area = weft_per_cpu_current_(&second, list->area_bytes);
 
 	return take_area(area) ? area : NULL;

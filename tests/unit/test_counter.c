@@ -290,6 +290,7 @@ static void counts_on_a_cpu_without_a_shard(void **state)
 		skip();
 	assert_int_equal(weft_counter_init(&counter), 0);
 	counter.shards_.bytes = sizeof(weft_counter_shard_);
+	counter.shards_.limit = sizeof(weft_counter_shard_);
 	weft_counter_add(&counter, 41);
 	weft_counter_increment(&counter);
 	assert_int_equal(words_of(&counter).restartable, 0);
