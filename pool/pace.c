@@ -6,9 +6,8 @@ enum {
 	 * which is short lest it be noticed. */
 	TAKES = 16,
 	TAKES_OF_FIRST_REST = 2,
-	/* The most takes beyond that between two experiments in vain, with rests and without. */
-	PATIENCE_MAX = 48,
-	PATIENCE_MAX_AT_ONCE = 496,
+	/* The most takes beyond that between two experiments. */
+	PATIENCE_MAX = 496,
 	/* The shortest and the longest rest, in pauses: 0.1 to 1.5 microseconds, or 3. */
 	REST_MIN = 4,
 	REST_MAX = 64,
@@ -36,12 +35,24 @@ static uint32_t other_rest(weft_pace_ *pace)
 	return pace->settled > 0 ? pace->settled * 2 : REST_MIN;
 }
 
+/*
+ * After an experiment in vain. Where shorter rests are just not enough, what is not taken in time
+ * waits for longer ones, so those are tried at once, and shorter ones seldom.
+ */
+static uint32_t patience(const weft_pace_ *pace)
+{
+	uint32_t longer = 2 * pace->patience + TAKES;
+
+	if (pace->settled == 0)
+		return longer < PATIENCE_MAX ? longer : PATIENCE_MAX;
+	return pace->shortens || pace->settled == REST_MAX ? PATIENCE_MAX : 0;
+}
+
 void weft_pace_decide_(weft_pace_ *pace)
 {
 	uint64_t now = weft_now();
 	uint64_t task_ns = (now - pace->begin_ns) * 1024 / (pace->tasks > 0 ? pace->tasks : 1);
 	uint64_t clearly_ns = pace->settled_ns / CLEARLY;
-	uint32_t most = pace->settled > 0 ? PATIENCE_MAX : PATIENCE_MAX_AT_ONCE;
 	bool is_better;
 
 	if (pace->measured == 0) {
@@ -63,9 +74,7 @@ void weft_pace_decide_(weft_pace_ *pace)
 		pace->patience = 0;
 	} else {
 		pace->shortens = !pace->shortens;
-		pace->patience = 2 * pace->patience + TAKES;
-		if (pace->patience > most)
-			pace->patience = most;
+		pace->patience = patience(pace);
 	}
 	begin(pace, pace->settled, TAKES + pace->patience, now);
 }
