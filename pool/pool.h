@@ -110,10 +110,11 @@ typedef struct weft_pool_options {
 	/* Leave the workers to the system's scheduler. Stealing still follows the plan. */
 	bool unpinned;
 	/*
-	 * How long a worker looks around, and a thread that waits for a task spins, before it
-	 * sleeps; the thread, an eighth of that when all workers were busy as it submitted.
-	 * 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each other is in
-	 * vain. Other policies than WEFT_IDLE_BALANCED have spans of their own: they take 0.
+	 * How long a worker looks around, and a thread that waits for a task or for room spins,
+	 * before it sleeps; the thread, an eighth of that when all workers were busy as it
+	 * submitted. 0: 30 microseconds, or 1 ns where workers share CPUs and spinning for each
+	 * other is in vain. Other policies than WEFT_IDLE_BALANCED have spans of their own: they
+	 * take 0.
 	 */
 	uint64_t spin_ns;
 	/*

@@ -151,7 +151,7 @@ static int wait_to_enter(weft_pool *pool, uint32_t count)
 			weft_eventcount_cancel(&pool->bound.room);
 			return error;
 		}
-		weft_eventcount_wait(&pool->bound.room, key, 0, deadline);
+		weft_eventcount_wait(&pool->bound.room, key, weft_worker_look_ns_(pool), deadline);
 	}
 }
 

@@ -113,9 +113,10 @@ static weft_task *keep(weft_worker_ *self, unsigned lane, weft_task *newest, boo
 		weft_task *task = newest;
 
 		newest = task->next_;
-		/* Many are mostly handed over side by side, so this would be the next but one; its
+		/* Many are mostly handed over side by side, so this would be the next but two; its
 		 * state will be written. */
-		weft_cpu_prefetch_to_write_((char *)newest + 2 * ((char *)newest - (char *)task));
+		weft_cpu_prefetch_to_write_(
+			(const void *)(3 * (uintptr_t)newest - 2 * (uintptr_t)task));
 		push_one_of(self, lane, task, newest->next_ == NULL);
 		count++;
 	}
