@@ -83,6 +83,7 @@ void add_object_pool();
 void add_park();
 void add_eventcount();
 void add_pool();
+void add_pool_policies();
 void add_future();
 void add_strand();
 void add_forkjoin();

@@ -565,6 +565,7 @@ try {
 	bench::add_park();
 	bench::add_eventcount();
 	bench::add_pool();
+	bench::add_pool_policies();
 	bench::add_future();
 	bench::add_strand();
 	bench::add_forkjoin();

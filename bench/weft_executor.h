@@ -25,12 +25,20 @@ template <uint64_t SpinNs> class weft_executor
 	using future = weft_future *;
 
 	weft_executor(unsigned first, unsigned workers)
+	    : weft_executor(first, workers, [](weft_pool_options &) {})
+	{
+	}
+
+	/* change() changes the options of the pool. */
+	template <class Change>
+	weft_executor(unsigned first, unsigned workers, Change change)
 	    : plan_(placement::instance().plan_for(first, workers))
 	{
 		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
 
 		options.plan = plan_;
 		options.spin_ns = SpinNs;
+		change(options);
 		if (int error = weft_pool_create(&pool_, &options); error != 0) {
 			weft_plan_destroy(plan_);
 			throw std::runtime_error(std::strerror(-error));
@@ -99,6 +107,12 @@ template <uint64_t SpinNs> class weft_executor
 	static void release(future owned)
 	{
 		weft_future_release(owned);
+	}
+
+      protected:
+	weft_pool *pool()
+	{
+		return pool_;
 	}
 
       private:

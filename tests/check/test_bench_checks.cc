@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <mutex>
 
+#include "baseline/mutex_bounded_pool.h"
 #include "baseline/mutex_heap.h"
 #include "baseline/mutex_pool.h"
 #include "baseline/mutex_ring.h"
@@ -16,6 +17,7 @@
 #include "fork_scenarios.h"
 #include "future_scenarios.h"
 #include "object_scenarios.h"
+#include "pool_policy_scenarios.h"
 #include "pool_scenarios.h"
 #include "priority_scenarios.h"
 #include "queue_scenarios.h"
@@ -340,6 +342,30 @@ template <fault Fault> class broken_pool : public mutex_pool<0>
 	tally other_;
 };
 
+/* Its worker runs a task twice, or not at all. */
+template <fault Fault> class broken_workers
+{
+      public:
+	uint64_t there_and_back()
+	{
+		runs_++;
+		if (rarely_.now()) {
+			runs_ += Fault == fault::doubles;
+			runs_ -= Fault == fault::loses;
+		}
+		return 1;
+	}
+
+	uint64_t runs() const
+	{
+		return runs_;
+	}
+
+      private:
+	rarely rarely_;
+	uint64_t runs_ = 0;
+};
+
 template <fault Fault> class broken_fibers
 {
       public:
@@ -554,6 +580,11 @@ template <fault Fault> void check_pool()
 	expect(Fault, "pool, futures from outside", scenarios::outside_futures());
 	expect(Fault, "pool, futures from inside", scenarios::inside_futures());
 	expect(Fault, "pool, fan-out", fan_out<loop_of_tasks<broken_pool<Fault>>>());
+	expect(Fault, "pool, idle", pool_policy_scenarios<broken_pool<Fault>>::idle_cpu());
+	expect(Fault, "pool, bounded",
+	       pool_policy_scenarios<
+		       mutex_bounded_pool<when_full::block, bound, broken_pool<Fault>>>::bounded());
+	expect(Fault, "pool, resized", resize<broken_workers<Fault>>());
 	expect(Fault, "future, round trip", future_scenarios<broken_pool<Fault>>::round_trip());
 	expect(Fault, "future, called back", future_scenarios<broken_pool<Fault>>::callbacks());
 }
