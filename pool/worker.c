@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
+#include <sched.h>
 #include <stdio.h>
 
 #include <weft/lockfree/reclaim_thread.h>
@@ -34,6 +35,10 @@ enum {
 	TURN_OF_PLACE = 48,
 	/* Pauses between two looks around. */
 	PAUSES_PER_LOOK = 4,
+	/* Once in so many looks, some 20 microseconds, and the first time after half of that, a
+	 * worker lets others have its CPU: a thread that waits for a task there has something to do
+	 * as soon as the task has ended, wherever that was run. */
+	LOOKS_PER_YIELD = 128,
 };
 
 _Thread_local weft_worker_ *weft_worker_current_;
@@ -366,8 +371,12 @@ static bool pause_between_looks(weft_worker_ *self)
 static weft_task *look_around(weft_worker_ *self)
 {
 	weft_deadline end = weft_after(weft_worker_look_ns_(self->pool));
+	unsigned looks = 0;
 
 	do {
+		if (++looks % LOOKS_PER_YIELD == LOOKS_PER_YIELD / 2)
+			sched_yield();
+
 		weft_task *task = find_task(self);
 
 		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)

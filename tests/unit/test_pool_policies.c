@@ -100,6 +100,17 @@ static void half_of_those_awake_look_around(void **state)
 	weft_pool_destroy(pool);
 }
 
+static atomic_long yields;
+
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+
+int __wrap_sched_yield(void)
+{
+	atomic_fetch_add(&yields, 1);
+	return __real_sched_yield();
+}
+
 static void workers_keep_looking_around(void **state)
 {
 	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
@@ -110,9 +121,15 @@ static void workers_keep_looking_around(void **state)
 
 	weft_pool *pool = pool_with(&options);
 
+	weft_deadline deadline = guard();
+
 	while (atomic_load(&pool->wake.searching) < 2)
-		sched_yield();
+		__real_sched_yield();
 	sleep_until(weft_after(5 * WEFT_MILLISECONDS));
+	/* They let others have their CPUs. */
+	atomic_store(&yields, 0);
+	while (atomic_load(&yields) == 0)
+		must(weft_now() < deadline);
 	assert_int_equal(statistics_of(pool).parked, 0);
 	assert_int_equal(atomic_load(&pool->wake.searching), 2);
 	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
