@@ -132,7 +132,7 @@ void merge(weft_fork at, const uint32_t *a, size_t a_count, const uint32_t *b, s
 	   uint32_t *to)
 {
 	if (a_count + b_count <= sort_leaf) {
-		std::merge(a, a + a_count, b, b + b_count, to);
+		merge_few(a, a_count, b, b_count, to);
 		return;
 	}
 
@@ -151,7 +151,7 @@ void sort(weft_fork at, uint32_t *numbers, uint32_t *space, size_t count)
 	size_t half = count / 2, part = half / 2;
 
 	if (count <= sort_leaf) {
-		std::sort(numbers, numbers + count);
+		sort_few(numbers, count);
 		return;
 	}
 	for (size_t i = 0; i < 4; i++)

@@ -6,6 +6,9 @@
  * The recursions that the literature measures fork-join with: what they work on, what each comes
  * to, and the recursions themselves for whatever has a group of calls: Group group;
  * group.run(callable); group.wait();
+ *
+ * What the leaves of the large ones do is never inlined, and so is one and the same code for all
+ * that one compiler has built: copies of it, here and there, differed by a tenth.
  */
 
 #include <algorithm>
@@ -226,7 +229,8 @@ struct matrices {
 };
 
 /* Adds the product of two squares of so many rows, which are parts of the matrices. */
-inline void multiply_leaf(const double *a, const double *b, double *product, int rows)
+[[gnu::noinline]] inline void multiply_leaf(const double *a, const double *b, double *product,
+					    int rows)
 {
 	for (int i = 0; i < rows; i++)
 		for (int k = 0; k < rows; k++)
@@ -287,7 +291,7 @@ inline square quarter(square whole, int rows, int down, int right)
 class strassen_step
 {
       public:
-	strassen_step(square a, square b, int rows)
+	[[gnu::noinline]] strassen_step(square a, square b, int rows)
 	    : half_(rows / 2), count_(static_cast<size_t>(half_) * static_cast<size_t>(half_)),
 	      space_(new double[17 * count_])
 	{
@@ -309,7 +313,7 @@ class strassen_step
 		return half_;
 	}
 
-	void finish(double *whole) const
+	[[gnu::noinline]] void finish(double *whole) const
 	{
 		long stride = 2L * half_;
 
@@ -350,7 +354,8 @@ class strassen_step
 	std::unique_ptr<double[]> space_;
 };
 
-inline void strassen_multiply_leaf(square a, square b, double *product, int rows)
+[[gnu::noinline]] inline void strassen_multiply_leaf(square a, square b, double *__restrict product,
+						     int rows)
 {
 	std::fill(product, product + rows * rows, 0);
 	for (int i = 0; i < rows; i++)
@@ -418,11 +423,22 @@ struct merge_halves {
 	}
 };
 
+[[gnu::noinline]] inline void sort_few(uint32_t *numbers, size_t count)
+{
+	std::sort(numbers, numbers + count);
+}
+
+[[gnu::noinline]] inline void merge_few(const uint32_t *a, size_t a_count, const uint32_t *b,
+					size_t b_count, uint32_t *to)
+{
+	std::merge(a, a + a_count, b, b + b_count, to);
+}
+
 template <class Group>
 void group_merge(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count, uint32_t *to)
 {
 	if (a_count + b_count <= sort_leaf) {
-		std::merge(a, a + a_count, b, b + b_count, to);
+		merge_few(a, a_count, b, b_count, to);
 		return;
 	}
 
@@ -440,7 +456,7 @@ template <class Group> void group_sort(uint32_t *numbers, uint32_t *space, size_
 	size_t half = count / 2, part = half / 2;
 
 	if (count <= sort_leaf) {
-		std::sort(numbers, numbers + count);
+		sort_few(numbers, count);
 		return;
 	}
 
