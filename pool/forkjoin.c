@@ -21,6 +21,15 @@
  * its worker goes on on another stack, nearest victims first. It begins nothing there while one of
  * its suspended joins may go on, and each of those waits for another call that is being made.
  *
+ * How many stacks that takes: a worker with WEFT_FORK_WAITING_MAX_ joins that wait begins no stolen
+ * call any more, only what else there is (each such task was submitted by somebody) and joins that
+ * may go on; so stolen calls have at most one stack more than that on each worker. Nothing waits
+ * for ever for that: a stolen call is being made, and a call that is not stolen is made by its
+ * owner, which does not wait in a join: below one that waits all has been stolen. That the joins of
+ * one run never come near it is no theorem. Of a tree in which each call waits at the place where
+ * it was stolen the worst case is the product of its depth and the workers or more; 16 workers that
+ * make 16 million unbalanced calls have a handful.
+ *
  * How it knows what descends: the stolen slot names the level on which its thief makes the call. At
  * a level there is public nothing but what the call made there has forked, directly or not: when a
  * call begins there, or the join below it waits, all that was forked before has been stolen, for
@@ -229,7 +238,8 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 {
 	weft_fork_level_ *level = shown_level(victim);
 
-	if (level == NULL || next_level(self) == NULL)
+	if (level == NULL || self->fork_waiting >= WEFT_FORK_WAITING_MAX_ ||
+	    next_level(self) == NULL)
 		return NULL;
 	self->fork_stolen = steal_from(level, self->fork_free);
 	if (self->fork_stolen == NULL)
@@ -358,8 +368,10 @@ static void wait_for_thief(weft_fork_level_ *level, weft_fork_slot *waited)
 			weft_reclaim_quiescent();
 			now = weft_now();
 		} else if (weft_fork_slot_await(waited)) {
+			self->fork_waiting++;
 			while (!weft_fork_slot_is_over(waited))
 				weft_parker_park(&level->joined, 0, WEFT_FOREVER);
+			self->fork_waiting--;
 			return;
 		}
 	}

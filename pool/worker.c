@@ -381,6 +381,11 @@ static weft_task *look_around(weft_worker_ *self)
 
 		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)
 			return task;
+		/* What it leaves is for another, who may sleep because this one searches. */
+		if (WEFT_UNLIKELY(self->fork_waiting >= WEFT_FORK_WAITING_MAX_)) {
+			end_search(self);
+			weft_wake_begin_search_(&self->pool->wake);
+		}
 		weft_reclaim_quiescent();
 		/* What has been handed over is taken before the clock is read. */
 	} while (pause_between_looks(self) || (weft_now() < end && may_spin(self->pool)));

@@ -101,6 +101,7 @@ struct weft_worker_ {
 	weft_fork_level_ *fork_free;
 	weft_fork_slot *fork_stolen;
 	struct weft_worker_ *fork_victim;
+	unsigned fork_waiting; /* joins of its that wait and have given it away */
 	weft_task fork_task;
 	weft_fibers_ fibers;
 	weft_overflow_ overflow;
@@ -315,6 +316,8 @@ void weft_future_run_(weft_task *task, bool canceled);
 
 /* forkjoin.c: steals a call from the victim's fork stack, or asks it to share; NULL if there is
  * none. Then makes it. */
+#define WEFT_FORK_WAITING_MAX_ 64 /* a worker with so many joins that wait begins no stolen call   \
+				   */
 weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim);
 void weft_forkjoin_run_stolen_(weft_worker_ *self);
 /* Whether a call can be stolen from this worker. */

@@ -431,6 +431,96 @@ static void waiting_join_steals_on_another_stack(void **state)
 	weft_pool_destroy(pool);
 }
 
+/*
+ * A worker, the first that comes, makes calls that fork another one and wait until that is stolen:
+ * each of its joins gives the worker away, for the thief waits, too, in the manner of a future. It
+ * would begin another such call again and again. The others make them as nothing, and go on for
+ * long when it has stopped.
+ */
+static struct {
+	gate gate;
+	_Atomic(weft_worker_ *) joiner;
+	atomic_uint joining, begun, begun_before;
+} crowd;
+
+WEFT_FORKABLE_0(int, waits);
+WEFT_FORKABLE_0(int, joins);
+WEFT_FORKABLE_0(long, supply);
+
+static int waits(weft_fork at)
+{
+	(void)at;
+	atomic_fetch_add(&crowd.gate.arrived, 1);
+	must(weft_park_while(&crowd.gate.open, 0, 0, guard()) == 0);
+	return 1;
+}
+
+static int joins(weft_fork at)
+{
+	weft_worker_ *nobody = NULL;
+	weft_deadline deadline = guard();
+	unsigned arrived;
+
+	atomic_fetch_add(&crowd.begun, 1);
+	if (atomic_load(&crowd.gate.open) != 0 ||
+	    (weft_worker_current_ != atomic_load(&crowd.joiner) &&
+	     !atomic_compare_exchange_strong(&crowd.joiner, &nobody, weft_worker_current_))) {
+		sched_yield();
+		return 0;
+	}
+	arrived = atomic_load(&crowd.gate.arrived);
+	waits_fork(&at);
+	while (atomic_load(&crowd.gate.arrived) == arrived) {
+		must(weft_now() < deadline);
+		none_fork(&at);
+		must(none_join(&at) == 7);
+		sched_yield();
+	}
+	atomic_fetch_add(&crowd.joining, 1);
+	atomic_store(&crowd.begun_before, atomic_load(&crowd.begun));
+	return waits_join(&at);
+}
+
+static long supply(weft_fork at)
+{
+	enum {
+		MAX = WEFT_FORK_WAITING_MAX_
+	};
+	weft_deadline deadline = guard();
+	unsigned forked = 0;
+	long sum = 0;
+
+	while (atomic_load(&crowd.joining) < MAX ||
+	       (atomic_load(&crowd.joining) < 2 * MAX &&
+		atomic_load(&crowd.begun) - atomic_load(&crowd.begun_before) < 1000)) {
+		must(weft_now() < deadline);
+		if (forked < atomic_load(&crowd.begun) + 4) {
+			joins_fork(&at);
+			forked++;
+		}
+		none_fork(&at);
+		must(none_join(&at) == 7);
+		sched_yield();
+	}
+	gate_open(&crowd.gate);
+	while (forked-- > 0)
+		sum += joins_join(&at);
+	return sum;
+}
+
+static void stacks_of_waiting_joins_are_bounded(void **state)
+{
+	weft_pool *pool = pool_of(3, 1);
+	long sum = 0;
+
+	(void)state;
+	memset((void *)&crowd, 0, sizeof(crowd));
+	assert_int_equal(supply_run(pool, &sum), 0);
+	assert_int_equal(atomic_load(&crowd.joining), WEFT_FORK_WAITING_MAX_);
+	assert_int_equal(sum, WEFT_FORK_WAITING_MAX_);
+	weft_pool_destroy(pool);
+}
+
 /* A run on a worker, in a call of another run. */
 static weft_pool *within;
 
@@ -654,6 +744,7 @@ int main(void)
 		cmocka_unit_test(call_is_stolen),
 		cmocka_unit_test(join_is_suspended_until_the_thief_is_done),
 		cmocka_unit_test(waiting_join_gives_way),
+		cmocka_unit_test(stacks_of_waiting_joins_are_bounded),
 		cmocka_unit_test(waiting_join_steals_on_another_stack),
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
