@@ -9,7 +9,9 @@
  * and group_forks makes one of what has groups of calls (see fork_programs.h).
  */
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "fork_programs.h"
 #include "harness.h"
@@ -212,6 +214,20 @@ template <class Forks> result measure_forks(unsigned workers, const fork_program
 	return {.ns = ns / runs / program.calls};
 }
 
+/* One worker, two, four and so on, and one for each core; and what the name of a benchmark says of
+ * it. */
+inline std::map<unsigned, std::string> worker_counts()
+{
+	unsigned cores = placement::instance().places();
+	std::map<unsigned, std::string> counts;
+
+	for (unsigned workers = 2; workers < cores; workers *= 2)
+		counts[workers].append("_").append(std::to_string(workers)).append("_workers");
+	counts[cores] = "_all_cores";
+	counts[1] = "_1_worker";
+	return counts;
+}
+
 /* Without `searches`: not the program whose work depends on the order of the calls, of which there
  * may be a hundred times as many. */
 template <class Forks> void add_forks(const std::string &name, role role, bool searches = true)
@@ -219,10 +235,10 @@ template <class Forks> void add_forks(const std::string &name, role role, bool s
 	for (const fork_program<Forks> &each : all_fork_programs<Forks>()) {
 		if (each.run == &fork_programs<Forks>::knapsack && !searches)
 			continue;
-		for (unsigned workers : {1u, placement::instance().places()})
-			add("forkjoin",
-			    std::string(each.name) + (workers == 1 ? "_1_worker" : "_all_cores"),
-			    unit::time, {name, role, [=] { return measure_forks(workers, each); }});
+		for (const auto &[workers, named] : worker_counts())
+			add("forkjoin", each.name + named, unit::time,
+			    {name, role,
+			     [=, workers = workers] { return measure_forks(workers, each); }});
 	}
 }
 

@@ -101,20 +101,26 @@ def bars(structure, groups):
     return finish(figure, f'{structure}: medians of all variants in each scenario')
 
 
-def threads_of(scenario):
+def workers_of(scenario, places):
+    """How many workers a program of fork-join has there, and its name; None elsewhere."""
+    found = re.fullmatch(r'(.+)_(?:(\d+)_workers?|all_cores)', scenario)
+    return (int(found[2] or places), found[1]) if found else None
+
+
+def threads_of(scenario, places):
     """How many threads a scenario of a scaling series has, and what else its name says."""
     pairs = re.fullmatch(r'(\d+)P(\d+)C(.*)', scenario)
     if pairs:
         return int(pairs[1]) + int(pairs[2]), pairs[3]
     threads = re.fullmatch(r'(\d+)_(threads?|workers?|thieves|thief)(.*)', scenario)
-    return (int(threads[1]), threads[3]) if threads else None
+    return (int(threads[1]), threads[3]) if threads else workers_of(scenario, places)
 
 
-def series_of(groups):
+def series_of(groups, places):
     """The scenarios that differ in the number of threads only; at least three of them."""
     series = {}
     for group in groups:
-        found = threads_of(group.scenario)
+        found = threads_of(group.scenario, places)
         if found:
             series.setdefault((found[1], group.unit), []).append((found[0], group))
     return [sorted(points, key=lambda point: point[0]) for points in series.values()
@@ -122,8 +128,10 @@ def series_of(groups):
 
 
 def rate_of(variant, group, threads, places):
-    """Millions a second of all threads together. A time is that of a thread's CPU."""
-    return 1e3 / variant.median * (1 if group.unit == 'rate' else min(threads, places))
+    """Millions a second of all threads together. A time is that of a thread's CPU, but for programs
+    of fork-join."""
+    together = group.unit == 'rate' or workers_of(group.scenario, places)
+    return 1e3 / variant.median * (1 if together else min(threads, places))
 
 
 def scaling(structure, points, places):

@@ -117,7 +117,7 @@ def room(structure, groups, places):
         parts.append('<h3>latency under load</h3><p>Things arrive at a constant rate, and each '
                      'latency counts from when its thing was due.</p>' +
                      charts.under_load(structure, loaded))
-    for points in charts.series_of(groups):
+    for points in charts.series_of(groups, places):
         parts.append(charts.scaling(structure, points, places))
     return f'<section id="{text(structure)}"><h2>{text(charts.readable(structure))}</h2>' + \
         '\n'.join(parts) + '</section>'

@@ -21,6 +21,8 @@ GROUPS = [('alpha_queue', scenario, 'rate', ['weft', 'mutex_ring', 'other'])
           for scenario in ('1P1C', '2P2C', '4P4C', '8P8C')] + \
     [('beta', scenario, 'time', ['weft', 'mutex_<&>', 'bare_word'])
      for scenario in ('alone', '2_threads', 'load_10', 'load_80')]
+FORK_GROUPS = [('gamma', scenario, 'time', ['weft', 'other'])
+               for scenario in ('walk_1_worker', 'walk_2_workers', 'walk_all_cores')]
 ROLES = {'weft': 'weft', 'mutex_ring': 'baseline', 'mutex_<&>': 'baseline', 'other': 'peer',
          'bare_word': 'floor'}
 CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus': '2',
@@ -29,13 +31,13 @@ CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus':
 FETCHES = ('src', 'href', 'xlink:href', 'data', 'action', 'poster', 'srcset')
 
 
-def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, **context):
+def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, groups=GROUPS, **context):
     """Results whose times vary by this noise; those whose name begins with slower[0] are slower by
     the factor slower[1]."""
     chance = random.Random(seed)
     runs = []
     for _ in range(rounds):
-        for structure, scenario, unit, variants in GROUPS:
+        for structure, scenario, unit, variants in groups:
             for place, name in enumerate(variants):
                 full = f'{structure}/{scenario}/{name}'
                 time_ns = 10 * (1 + place) * chance.lognormvariate(0, noise)
@@ -139,7 +141,8 @@ def expect(result, status, out=(), err=()):
 
 
 def check_page(tap, reports):
-    reports.write('run.json', made_up(1, error='alpha_queue/1P1C/weft_broken'))
+    reports.write('run.json', made_up(1, error='alpha_queue/1P1C/weft_broken', cpus='4',
+                                      groups=GROUPS + FORK_GROUPS))
     result = reports.call('--from', reports.path('run.json'), '--html', reports.path('run.html'))
     tap.point('a report is made of an earlier run', expect(result, 0))
     content = reports.page('run.html')
@@ -159,6 +162,9 @@ def check_page(tap, reports):
         if word not in text])
     tap.point('latency under load is a curve', [word for word in (
         'latency under load', 'p99.99', 'the points are at 10, 80 %') if word not in text])
+    tap.point('what differs in the number of threads or workers is a curve', [
+        word for word in ('alpha_queue: rate over threads', 'gamma: rate over threads')
+        if word not in content])
     tap.point('pictures follow light and dark', [
         colour for colour in re.findall(r'(?:fill|stroke): #0102\w+', content)] + [
         name for name in ('--weft', '--ink', 'prefers-color-scheme: dark')
