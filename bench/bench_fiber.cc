@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * fiber: a bare switch of contexts; two tasks on one worker that hand over to each other; and tasks
- * that are spawned, suspended once, and end, each with all that belongs to it. Beside them what one
- * does without: ucontext, and threads with a mutex and condition variables.
+ * fiber: a bare switch of contexts; two tasks on one worker that hand over to each other; tasks
+ * that are spawned, suspended once, and end, each with all that belongs to it; and the memory of
+ * those that are suspended. Beside them what one does without: ucontext, and threads with a mutex
+ * and condition variables.
  */
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
-#include <cstring>
+#include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <thread>
 #include <ucontext.h>
 #include <vector>
 
 #include <weft/pool/context.h>
-#include <weft/pool/executor.h>
-#include <weft/pool/pool.h>
-#include <weft/sync/park.h>
 
 #include "fiber_scenarios.h"
+#include "pinned_pool.h"
+#include "task_chain.h"
 
 namespace bench
 {
@@ -111,26 +111,13 @@ class ucontext_switch
 	uint64_t visits_ = 0;
 };
 
-class weft_fibers
+/* MayMove: the tasks may go on on another worker, though there is none. */
+template <bool MayMove> class weft_fibers
 {
       public:
-	weft_fibers() : plan_(placement::instance().plan_for(0, 1))
+	weft_fibers()
 	{
-		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
-
-		options.plan = plan_;
-		if (int error = weft_pool_create(&pool_, &options); error != 0) {
-			weft_plan_destroy(plan_);
-			throw std::runtime_error(std::strerror(-error));
-		}
-	}
-
-	weft_fibers(const weft_fibers &) = delete;
-
-	~weft_fibers()
-	{
-		weft_pool_destroy(pool_);
-		weft_plan_destroy(plan_);
+		how_.may_move = MayMove;
 	}
 
 	uint64_t pass(uint64_t count)
@@ -141,7 +128,7 @@ class weft_fibers
 			weft_task_init(&both[i], play);
 			both[i].other = &both[1 - i].mine;
 			both[i].left = count;
-			weft_task_submit(pool_, &both[i]);
+			weft_task_submit_with(pool_, &both[i], &how_);
 		}
 		weft_parker_unpark(&both[0].mine);
 		for (player &one : both)
@@ -151,12 +138,21 @@ class weft_fibers
 
 	uint64_t chain(uint64_t count)
 	{
-		root all(pool_, count);
+		/* Made by the first call, which is not measured: tasks are the caller's memory. */
+		if (chained_ == nullptr || chained_->links.size() != count)
+			chained_ = std::make_unique<task_chain>(count);
+		chained_->run(pool_, wait_for_next, &how_);
+		return chained_->right;
+	}
 
-		weft_task_init(&all, run_root);
-		weft_task_submit(pool_, &all);
-		weft_task_wait(&all, WEFT_FOREVER);
-		return all.ended;
+	uint64_t hold(uint64_t count, const std::function<void()> &when_all_wait)
+	{
+		held all(count);
+
+		when_all_wait();
+		all.when_all_wait = &when_all_wait;
+		all.run(pool_, wait_for_last, &how_);
+		return all.right;
 	}
 
       private:
@@ -175,49 +171,43 @@ class weft_fibers
 		}
 	}
 
-	struct root;
-
-	struct link : weft_task {
-		weft_parker mine{};
-		root *all;
-	};
-
-	struct root : weft_task {
-		root(weft_pool *to, uint64_t count) : pool(to), links(count) {}
-
-		weft_pool *pool;
-		std::vector<link> links;
-		uint64_t ended = 0;
-	};
-
 	/* Lets the one before go on, and waits for the one after, unless it is the last. */
-	static void run_link(weft_task *task)
+	static void wait_for_next(weft_task *task)
 	{
-		auto *self = static_cast<link *>(task);
+		auto *self = static_cast<task_chain::link *>(task);
 
-		if (self != self->all->links.data())
+		if (!self->is_first())
 			weft_parker_unpark(&self[-1].mine);
-		if (self != &self->all->links.back())
+		if (!self->is_last())
 			weft_parker_park(&self->mine, 0, WEFT_FOREVER);
-		self->all->ended++;
+		self->all->right++;
 	}
 
-	static void run_root(weft_task *task)
+	struct held : task_chain {
+		using task_chain::task_chain;
+
+		const std::function<void()> *when_all_wait = nullptr;
+		uint64_t begun = 0;
+	};
+
+	static void wait_for_last(weft_task *task)
 	{
-		auto *self = static_cast<root *>(task);
+		auto *self = static_cast<task_chain::link *>(task);
+		auto *all = static_cast<held *>(self->all);
 
-		/* The newest task runs first, so from the last to the first. */
-		for (size_t i = self->links.size(); i-- > 0;) {
-			weft_task_init(&self->links[i], run_link);
-			self->links[i].all = self;
-			weft_task_submit(self->pool, &self->links[i]);
+		if (++all->begun < all->links.size()) {
+			weft_parker_park(&self->mine, 0, WEFT_FOREVER);
+		} else {
+			(*all->when_all_wait)();
+			for (task_chain::link &other : all->links)
+				weft_parker_unpark(&other.mine);
 		}
-		for (size_t i = self->links.size(); i-- > 0;)
-			weft_task_wait(&self->links[i], WEFT_FOREVER);
+		all->right++;
 	}
 
-	weft_plan *plan_;
-	weft_pool *pool_ = nullptr;
+	weft_submit_options how_ = WEFT_SUBMIT_OPTIONS_INIT;
+	pinned_pool pool_{0, 1};
+	std::unique_ptr<task_chain> chained_;
 };
 
 /* Threads that wait as one does without fibers. */
@@ -265,6 +255,28 @@ class threads
 		return ended;
 	}
 
+	uint64_t hold(uint64_t count, const std::function<void()> &when_all_wait)
+	{
+		std::vector<std::thread> some;
+		std::atomic<uint64_t> waiting{0};
+		bell over;
+
+		when_all_wait();
+		for (uint64_t i = 0; i < count; i++)
+			some.emplace_back([&] {
+				waiting++;
+				over.wait();
+				over.ring();
+			});
+		while (waiting != count)
+			std::this_thread::yield();
+		when_all_wait();
+		over.ring();
+		for (std::thread &one : some)
+			one.join();
+		return count;
+	}
+
       private:
 	static constexpr size_t window = 100;
 
@@ -302,7 +314,8 @@ void add_fiber()
 {
 	add_switch<weft_switch>("weft", role::weft);
 	add_switch<ucontext_switch>("ucontext", role::baseline);
-	add_fibers<weft_fibers>("weft", role::weft);
+	add_fibers<weft_fibers<false>>("weft", role::weft);
+	add_fibers<weft_fibers<true>>("weft_may_move", role::weft);
 	add_fibers<threads>("threads", role::baseline, 100);
 }
 

@@ -7,13 +7,12 @@
  */
 
 #include <algorithm>
-#include <cstring>
-#include <stdexcept>
 
 #include <weft/pool/forkjoin.h>
 
 #include "fork_scenarios.h"
 #include "harness.h"
+#include "pinned_pool.h"
 #include "registry.h"
 
 namespace bench
@@ -178,24 +177,7 @@ void knapsack(weft_fork at, const thing *next, int left, int capacity, int worth
 class weft_forks
 {
       public:
-	explicit weft_forks(unsigned workers) : plan_(placement::instance().plan_for(0, workers))
-	{
-		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
-
-		options.plan = plan_;
-		if (int error = weft_pool_create(&pool_, &options); error != 0) {
-			weft_plan_destroy(plan_);
-			throw std::runtime_error(std::strerror(-error));
-		}
-	}
-
-	weft_forks(const weft_forks &) = delete;
-
-	~weft_forks()
-	{
-		weft_pool_destroy(pool_);
-		weft_plan_destroy(plan_);
-	}
+	explicit weft_forks(unsigned workers) : pool_(0, workers) {}
 
 	long fib()
 	{
@@ -251,8 +233,7 @@ class weft_forks
 	}
 
       private:
-	weft_plan *plan_ = nullptr;
-	weft_pool *pool_ = nullptr;
+	pinned_pool pool_;
 };
 
 /* One thread, without any forks. */

@@ -3,14 +3,13 @@
 /* strand: tasks that run one at a time and in order, all of one strand or of many in turn, against
  * lists behind mutexes over a mutex pool. */
 
-#include <cstring>
 #include <memory>
-#include <stdexcept>
 
 #include <weft/pool/strand.h>
 
 #include "baseline/mutex_strand.h"
 #include "harness.h"
+#include "pinned_pool.h"
 #include "registry.h"
 
 namespace bench
@@ -26,16 +25,9 @@ class weft_strands
 	using task = weft_task;
 
 	explicit weft_strands(unsigned count)
-	    : plan_(placement::instance().plan_for(0, placement::instance().places())),
+	    : pool_(0, placement::instance().places()),
 	      strands_(std::make_unique<weft_strand[]>(count)), count_(count)
 	{
-		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
-
-		options.plan = plan_;
-		if (int error = weft_pool_create(&pool_, &options); error != 0) {
-			weft_plan_destroy(plan_);
-			throw std::runtime_error(std::strerror(-error));
-		}
 		for (unsigned i = 0; i < count; i++)
 			weft_strand_init(&strands_[i], pool_, nullptr);
 	}
@@ -46,8 +38,6 @@ class weft_strands
 	{
 		for (unsigned i = 0; i < count_; i++)
 			weft_strand_fini(&strands_[i]);
-		weft_pool_destroy(pool_);
-		weft_plan_destroy(plan_);
 	}
 
 	void submit(unsigned strand, task &submitted, void (*function)(task *))
@@ -60,8 +50,7 @@ class weft_strands
 	}
 
       private:
-	weft_plan *plan_;
-	weft_pool *pool_ = nullptr;
+	pinned_pool pool_;
 	std::unique_ptr<weft_strand[]> strands_;
 	unsigned count_;
 };

@@ -9,17 +9,13 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
-#include <stdexcept>
 #include <sys/prctl.h>
 #include <thread>
 
-#include <weft/pool/executor.h>
-#include <weft/pool/pool.h>
-#include <weft/sync/park.h>
-
 #include "fiber_scenarios.h"
+#include "pinned_pool.h"
+#include "task_chain.h"
 
 namespace bench
 {
@@ -37,35 +33,16 @@ constexpr uint64_t nap_ns = 100 * WEFT_MICROSECONDS;
 class weft_tasks
 {
       public:
-	weft_tasks() : plan_(placement::instance().plan_for(0, 1))
-	{
-		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
-
-		options.plan = plan_;
-		if (int error = weft_pool_create(&pool_, &options); error != 0) {
-			weft_plan_destroy(plan_);
-			throw std::runtime_error(std::strerror(-error));
-		}
-	}
-
-	weft_tasks(const weft_tasks &) = delete;
-
-	~weft_tasks()
-	{
-		weft_pool_destroy(pool_);
-		weft_plan_destroy(plan_);
-	}
-
 	/* Each waits until the next one has begun, or the deadline; returns how many waits ended as
 	 * they were to. */
 	uint64_t cut_short(uint64_t count)
 	{
-		return chain(count, long_ns, 0);
+		return run_waits(count, long_ns, 0);
 	}
 
 	uint64_t expire(uint64_t count)
 	{
-		return chain(count, short_ns, -ETIMEDOUT);
+		return run_waits(count, short_ns, -ETIMEDOUT);
 	}
 
 	/* Calls nap(), which waits in a task of the pool. */
@@ -86,61 +63,35 @@ class weft_tasks
 		void *argument;
 	};
 
-	struct root;
+	struct waits : task_chain {
+		using task_chain::task_chain;
 
-	struct link : weft_task {
-		weft_parker mine{};
-		root *all;
-	};
-
-	struct root : weft_task {
-		root(weft_pool *to, uint64_t count) : pool(to), links(count) {}
-
-		weft_pool *pool;
-		std::vector<link> links;
 		uint64_t timeout_ns = 0;
 		int expected = 0;
-		uint64_t right = 0;
 	};
 
-	uint64_t chain(uint64_t count, uint64_t timeout_ns, int expected)
+	uint64_t run_waits(uint64_t count, uint64_t timeout_ns, int expected)
 	{
-		root all(pool_, count);
+		waits all(count);
 
 		all.timeout_ns = timeout_ns;
 		all.expected = expected;
-		weft_task_init(&all, run_root);
-		weft_task_submit(pool_, &all);
-		weft_task_wait(&all, WEFT_FOREVER);
+		all.run(pool_, wait_once);
 		return all.right;
 	}
 
-	static void run_link(weft_task *task)
+	static void wait_once(weft_task *task)
 	{
-		auto *self = static_cast<link *>(task);
-		root *all = self->all;
+		auto *self = static_cast<task_chain::link *>(task);
+		auto *all = static_cast<waits *>(self->all);
 
 		/* The first one has nobody before it, and the last one nobody after. */
-		if (all->expected == 0 && self != all->links.data())
+		if (all->expected == 0 && !self->is_first())
 			weft_parker_unpark(&self[-1].mine);
-		if (all->expected == 0 && self == &all->links.back())
+		if (all->expected == 0 && self->is_last())
 			weft_parker_unpark(&self->mine);
 		all->right += weft_parker_park(&self->mine, 0, weft_after(all->timeout_ns)) ==
 			      all->expected;
-	}
-
-	static void run_root(weft_task *task)
-	{
-		auto *self = static_cast<root *>(task);
-
-		/* The newest task runs first, so from the last to the first. */
-		for (size_t i = self->links.size(); i-- > 0;) {
-			weft_task_init(&self->links[i], run_link);
-			self->links[i].all = self;
-			weft_task_submit(self->pool, &self->links[i]);
-		}
-		for (size_t i = self->links.size(); i-- > 0;)
-			weft_task_wait(&self->links[i], WEFT_FOREVER);
 	}
 
 	static void run_single(weft_task *task)
@@ -150,8 +101,7 @@ class weft_tasks
 		self->nap(self->argument);
 	}
 
-	weft_plan *plan_;
-	weft_pool *pool_ = nullptr;
+	pinned_pool pool_{0, 1};
 };
 
 /* Threads that wait as one does without weft, as many at a time as fit in a machine. */

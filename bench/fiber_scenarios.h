@@ -13,8 +13,12 @@
  *     uint64_t pass(uint64_t)  two of them hand over to each other so often each
  *     uint64_t chain(uint64_t) so many, spawned one after the other: each waits until the next one
  *                              has begun, and ends. Returns how many have ended.
+ *     uint64_t hold(uint64_t, function)
+ *                              calls the function; and again when so many have begun and wait; lets
+ *                              them end. Returns how many did.
  */
 
+#include <functional>
 #include <memory>
 
 #include "harness.h"
@@ -57,6 +61,18 @@ result measure_fibers(uint64_t (Fibers::*run)(uint64_t), uint64_t count, double 
 	return {.ns = (end - begin) / runs / operations};
 }
 
+/* Bytes of memory for each that waits, of the process's own. */
+template <class Fibers> result measure_memory(uint64_t count)
+{
+	auto fibers = std::make_unique<Fibers>();
+	double bytes = 0;
+
+	if (fibers->hold(count, [&] { bytes = static_cast<double>(resident_bytes()) - bytes; }) !=
+	    count)
+		return {.wrong = "not all of them came to their end"};
+	return {.ns = bytes / static_cast<double>(count)};
+}
+
 template <class Context> void add_switch(const std::string &name, role role)
 {
 	add("fiber", "switch", unit::time, {name, role, measure_switch<Context>});
@@ -65,7 +81,7 @@ template <class Context> void add_switch(const std::string &name, role role)
 /* `part`: what takes hundreds of times as long does that part of the work. */
 template <class Fibers> void add_fibers(const std::string &name, role role, uint64_t part = 1)
 {
-	uint64_t passes = 20000 / part, chained = 50000 / part;
+	uint64_t passes = 20000 / part, chained = 1000000 / part, held = 100000 / part;
 
 	add("fiber", "hand_over", unit::time,
 	    {name, role, [passes] {
@@ -77,6 +93,8 @@ template <class Fibers> void add_fibers(const std::string &name, role role, uint
 		     return measure_fibers<Fibers>(&Fibers::chain, chained,
 						   static_cast<double>(chained));
 	     }});
+	add("fiber", "memory_while_suspended", unit::bytes,
+	    {name, role, [held] { return measure_memory<Fibers>(held); }});
 }
 
 } // namespace bench

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 
 #include <weft/affinity/topology.h>
 
@@ -189,6 +191,15 @@ double time_alone(uint64_t operations, const std::function<void()> &work)
 		ns = thread_cpu_ns() - start_ns;
 	});
 	return ns / static_cast<double>(count);
+}
+
+uint64_t resident_bytes()
+{
+	std::ifstream file("/proc/self/statm");
+	uint64_t total = 0, resident = 0;
+
+	file >> total >> resident;
+	return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 double part_taken_by_others()

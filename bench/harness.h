@@ -129,6 +129,9 @@ double time_alone(uint64_t operations, const std::function<void()> &work);
 /* The part (0 to 1) of the CPUs' time that other programs take at present, or the hypervisor. */
 double part_taken_by_others();
 
+/* How much of this process is in memory. */
+uint64_t resident_bytes();
+
 inline double clock_ns(clockid_t clock)
 {
 	timespec time;

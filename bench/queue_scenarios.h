@@ -345,6 +345,28 @@ template <class Queue> class queue_scenarios
 			return end.try_pop(*elements) ? 1 : 0;
 	}
 
+	/* Calls some(done, left), which returns how many elements it has done, until that is a
+	 * handful; or, with a flag, until it can do none and the time is up. Returns how many. */
+	template <bool Batches, class Some>
+	static size_t do_handful(const Some &some, const stop_flag *stop = nullptr)
+	{
+		patience patience;
+		size_t done = 0;
+
+		while (done < handful<Batches>) {
+			size_t count = some(done, handful<Batches> - done);
+
+			done += count;
+			if (count > 0)
+				patience.succeeded();
+			else if (stop != nullptr && *stop)
+				break;
+			else
+				patience.failed();
+		}
+		return done;
+	}
+
 	/*
 	 * Returns how many were pushed: all, unless somebody else makes room in the queue, and it
 	 * is still full when the time is up.
@@ -353,38 +375,19 @@ template <class Queue> class queue_scenarios
 	static size_t push_all(End &end, const hand<Batches> &elements,
 			       const stop_flag *stop = nullptr)
 	{
-		patience patience;
-		size_t pushed = 0;
-
-		while (pushed < handful<Batches>) {
-			size_t count = push_once<Batches>(end, elements.data() + pushed,
-							  handful<Batches> - pushed);
-
-			pushed += count;
-			if (count > 0)
-				patience.succeeded();
-			else if (stop != nullptr && *stop)
-				break;
-			else
-				patience.failed();
-		}
-		return pushed;
+		return do_handful<Batches>(
+			[&](size_t done, size_t left) {
+				return push_once<Batches>(end, elements.data() + done, left);
+			},
+			stop);
 	}
 
 	/* For the one thread of a queue that has so many. */
 	template <bool Batches, class End> static void pop_all(End &end, hand<Batches> &elements)
 	{
-		patience patience;
-		size_t popped = 0;
-
-		while (popped < handful<Batches>) {
-			size_t count = pop_once<Batches>(end, elements.data() + popped,
-							 handful<Batches> - popped);
-
-			popped += count;
-			if (count == 0)
-				patience.failed();
-		}
+		do_handful<Batches>([&](size_t done, size_t left) {
+			return pop_once<Batches>(end, elements.data() + done, left);
+		});
 	}
 
 	template <bool Batches>

@@ -27,6 +27,8 @@ std::string show(double ns, unit unit)
 
 		return format(millions < 10 ? "%.2f M/s" : "%.1f M/s", millions);
 	}
+	if (unit == unit::bytes)
+		return format("%.0f B", ns);
 	if (ns >= 1e4)
 		return format("%.1f us", ns / 1e3);
 	return format(ns < 10 ? "%.2f ns" : "%.0f ns", ns);
@@ -66,14 +68,26 @@ const char *name_of(role role)
 	}
 }
 
+const char *name_of(unit unit)
+{
+	switch (unit) {
+	case unit::rate:
+		return "rate";
+	case unit::bytes:
+		return "bytes";
+	default:
+		return "time";
+	}
+}
+
 /* What a benchmark is to the comparison, and how its figure is shown: for the report. */
 std::string label_of(const std::string &name)
 {
 	for (const group &group : groups())
 		for (const variant &variant : group.variants)
 			if (name_of(group, variant) == name)
-				return std::string(name_of(variant.role)) +
-				       (group.unit == unit::rate ? " rate" : " time");
+				return std::string(name_of(variant.role)) + " " +
+				       name_of(group.unit);
 	return "";
 }
 

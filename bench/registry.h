@@ -25,7 +25,8 @@ enum class role {
 /* How a group's figures are shown. */
 enum class unit {
 	rate,
-	time
+	time,
+	bytes /* what is a time elsewhere is their number */
 };
 
 /* Of one measurement. */

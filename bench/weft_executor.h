@@ -4,15 +4,12 @@
 
 /* weft's pool as the scenarios want it (pool_scenarios.h, future_scenarios.h). */
 
-#include <cstring>
-#include <stdexcept>
 #include <vector>
 
 #include <weft/pool/executor.h>
 #include <weft/pool/future.h>
-#include <weft/pool/pool.h>
 
-#include "harness.h"
+#include "pinned_pool.h"
 
 namespace bench
 {
@@ -24,33 +21,13 @@ template <uint64_t SpinNs> class weft_executor
 	using task = weft_task;
 	using future = weft_future *;
 
-	weft_executor(unsigned first, unsigned workers)
-	    : weft_executor(first, workers, [](weft_pool_options &) {})
-	{
-	}
+	weft_executor(unsigned first, unsigned workers) : pool_(first, workers, SpinNs) {}
 
 	/* change() changes the options of the pool. */
 	template <class Change>
 	weft_executor(unsigned first, unsigned workers, Change change)
-	    : plan_(placement::instance().plan_for(first, workers))
+	    : pool_(first, workers, SpinNs, change)
 	{
-		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
-
-		options.plan = plan_;
-		options.spin_ns = SpinNs;
-		change(options);
-		if (int error = weft_pool_create(&pool_, &options); error != 0) {
-			weft_plan_destroy(plan_);
-			throw std::runtime_error(std::strerror(-error));
-		}
-	}
-
-	weft_executor(const weft_executor &) = delete;
-
-	~weft_executor()
-	{
-		weft_pool_destroy(pool_);
-		weft_plan_destroy(plan_);
 	}
 
 	static void prepare(task &prepared, void (*function)(task *))
@@ -116,8 +93,7 @@ template <uint64_t SpinNs> class weft_executor
 	}
 
       private:
-	weft_plan *plan_;
-	weft_pool *pool_ = nullptr;
+	pinned_pool pool_;
 };
 
 } // namespace bench

@@ -92,6 +92,28 @@ class boost_fibers
 		return ended;
 	}
 
+	uint64_t hold(uint64_t count, const std::function<void()> &when_all_wait)
+	{
+		std::vector<fibers::fiber> some;
+		uint64_t ended = 0;
+		bool over = false;
+
+		some.reserve(count);
+		when_all_wait();
+		for (uint64_t i = 0; i < count; i++)
+			some.emplace_back(std::allocator_arg, fibers::fixedsize_stack(65536), [&] {
+				while (!over)
+					boost::this_fiber::yield();
+				ended++;
+			});
+		boost::this_fiber::yield();
+		when_all_wait();
+		over = true;
+		for (fibers::fiber &one : some)
+			one.join();
+		return ended;
+	}
+
       private:
 	static constexpr size_t window = 100;
 

@@ -57,6 +57,13 @@ def finish(figure, description):
                                f'style="max-width:{width * SCALE:.0f}px"', 1)
 
 
+TITLES = {
+    'rate': ': million a second, more is better',
+    'time': ': nanoseconds, less is better',
+    'bytes': ': bytes, less is better',
+}
+
+
 def figure_of(ns, unit):
     """What is shown of a time: itself, or millions in a second."""
     return 1e3 / ns if unit == 'rate' else ns
@@ -84,9 +91,7 @@ def bars(structure, groups):
                       transform=axis.get_yaxis_transform())
         axis.set_yticks(range(len(variants)), [readable(variant.name) for variant in variants],
                         fontsize=8)
-        title = readable(group.scenario) + (': million a second, more is better'
-                                            if group.unit == 'rate'
-                                            else ': nanoseconds, less is better')
+        title = readable(group.scenario) + TITLES[group.unit]
         if variants[-1].median > LINEAR_SPAN * variants[0].median:
             axis.set_xscale('log')
             title += ' (logarithmic)'

@@ -48,7 +48,7 @@ class Group:
     """The variants of one scenario of one structure: they do the same work."""
     structure: str
     scenario: str
-    unit: str  # 'rate' or 'time'
+    unit: str  # 'rate', 'time', or 'bytes', whose number stands for a time
     variants: list = dataclasses.field(default_factory=list)
 
     @property
@@ -181,5 +181,7 @@ def facts_of(results):
 def text_of(ns, unit):
     if unit == 'rate':
         return f'{1e3 / ns:.3g} M/s' if 1e3 / ns < 1000 else f'{1e3 / ns:.0f} M/s'
+    if unit == 'bytes':
+        return f'{ns:.0f} B'
     return f'{ns:.3g} ns' if ns < 999.5 else f'{ns / 1e3:.3g} us' if ns < 999.5e3 \
         else f'{ns / 1e6:.3g} ms'

@@ -296,11 +296,16 @@ def check_history(tap, reports):
 
 
 def check_tables(tap, reports):
-    reports.write('run.json', made_up(1, slower=('beta/2_threads/weft', 4)))
+    run = made_up(1, slower=('beta/2_threads/weft', 4))
+    run['benchmarks'] += [{'name': f'beta/memory/{name}', 'run_type': 'iteration',
+                           'real_time': number, 'label': f'{ROLES[name]} bytes'}
+                          for name, number in (('weft', 4160), ('mutex_<&>', 8320))]
+    reports.write('run.json', run)
     result = reports.call('--from', reports.path('run.json'), '--markdown')
     tap.point('--markdown has every scenario, and where weft is behind', expect(result, 0, [
         'Processor <X>', '### alpha_queue', '### beta', '### latency under load',
-        '| `1P1C` | ', '| `2_threads` | ', '| `beta` | weft | 100 M/s | 10 ns / 10 ns | 9.9',
+        '| `1P1C` | ', '| `2_threads` | ', '| `memory` | 4160 B | 8320 B | 2.00 |',
+        '| `beta` | weft | 100 M/s | 10 ns / 10 ns | 9.9',
         '| `beta/2_threads` | ']) + (
         [] if result.stdout.count('| `beta/') == 1 else ['others are behind, too']))
 
