@@ -13,7 +13,8 @@
  * A task may submit, and may wait for whatever it likes: another task, a future, anything made of
  * park. It is then suspended with the stack that it is on, and its worker takes another and runs
  * other tasks; it goes on later on the same worker, with its errno and its rounding. (Without
- * memory for a stack the worker sleeps with its task, and tries again each millisecond.) Tasks that
+ * memory for a stack the worker goes on only with tasks that had begun; while none of those may, it
+ * sleeps with its task, and looks again each millisecond.) Tasks that
  * wait for each other in a circle wait for ever, which is not noticed; one that waits for itself
  * gets -EDEADLK. A task takes its worker along into system calls that block.
  *

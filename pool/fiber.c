@@ -158,38 +158,12 @@ static void destroy(weft_fibers_ *fibers, weft_fiber_ *fiber)
 	weft_fiber_stacks_give_(&fibers->stacks, &stack);
 }
 
-/* Sees to it that there is a fiber to go on with. */
-static bool has_other(weft_worker_ *self)
-{
-	weft_fiber_ *fiber;
-
-	if (WEFT_LIKELY(self->fibers.cached.first != NULL))
-		return true;
-	fiber = create(self);
-	if (fiber == NULL)
-		return false;
-	put_in_cache(&self->fibers, fiber);
-	return true;
-}
-
-static bool prepare(weft_park_task_ *park, weft_deadline deadline)
-{
-	weft_fiber_ *fiber = fiber_of(park);
-
-	if (!has_other(fiber->worker))
-		return false;
-	fiber->moves = fiber->may_move && deadline == WEFT_FOREVER && fiber->fork_level == NULL &&
-		       fiber->worker->blocking == 0 && !weft_reclaim_inside();
-	if (WEFT_UNLIKELY(fiber->moves))
-		weft_fiber_gate_shut_(&fiber->gate);
-	return true;
-}
-
 /* Who goes on when the running task does not: mostly the next that may, without the loop between;
  * now and then the loop, which has more to look at. */
 static weft_fiber_ *next_fiber(weft_fibers_ *fibers)
 {
-	if (fibers->ready.first != NULL && ++fibers->handed_over % HAND_OVERS != 0)
+	if (fibers->ready.first != NULL &&
+	    (++fibers->handed_over % HAND_OVERS != 0 || fibers->cached.first == NULL))
 		return take(&fibers->ready, fibers->ready.first);
 	return take_from_cache(fibers, fibers->cached.first);
 }
@@ -282,8 +256,6 @@ static void resume(weft_park_task_ *park)
 	atomic_fetch_sub_explicit(&fibers->wakers, 1, memory_order_release);
 }
 
-static const weft_park_ways_ ways = {prepare, suspend, resume};
-
 /* Those woken by others are ready, in the order in which they were woken; others have come home. */
 static void take_woken(weft_fibers_ *fibers)
 {
@@ -340,6 +312,47 @@ static void take_expired(weft_fibers_ *fibers)
 	}
 }
 
+/* Finds those that may go on by now. */
+static void find_ready(weft_fibers_ *fibers)
+{
+	if (fibers->timers.count != 0)
+		take_expired(fibers);
+	if (weft_woken_list_has_some_(&fibers->woken))
+		take_woken(fibers);
+}
+
+/* Sees to it that there is a fiber to go on with: one with nothing above its loop; or, without
+ * memory for a stack, one whose task may go on. */
+static bool has_other(weft_worker_ *self)
+{
+	weft_fibers_ *fibers = &self->fibers;
+	weft_fiber_ *fiber;
+
+	if (WEFT_LIKELY(fibers->cached.first != NULL))
+		return true;
+	fiber = create(self);
+	if (fiber != NULL)
+		put_in_cache(fibers, fiber);
+	else
+		find_ready(fibers);
+	return fiber != NULL || fibers->ready.first != NULL;
+}
+
+static bool prepare(weft_park_task_ *park, weft_deadline deadline)
+{
+	weft_fiber_ *fiber = fiber_of(park);
+
+	if (!has_other(fiber->worker))
+		return false;
+	fiber->moves = fiber->may_move && deadline == WEFT_FOREVER && fiber->fork_level == NULL &&
+		       fiber->worker->blocking == 0 && !weft_reclaim_inside();
+	if (WEFT_UNLIKELY(fiber->moves))
+		weft_fiber_gate_shut_(&fiber->gate);
+	return true;
+}
+
+static const weft_park_ways_ ways = {prepare, suspend, resume};
+
 static weft_task *choose(weft_fiber_list_ *list)
 {
 	if (list->first == NULL)
@@ -351,10 +364,7 @@ weft_task *weft_fibers_find_(weft_worker_ *self)
 {
 	weft_fibers_ *fibers = &self->fibers;
 
-	if (fibers->timers.count != 0)
-		take_expired(fibers);
-	if (weft_woken_list_has_some_(&fibers->woken))
-		take_woken(fibers);
+	find_ready(fibers);
 	return choose(&fibers->ready);
 }
 
@@ -404,7 +414,7 @@ bool weft_fibers_carry_(weft_worker_ *self, weft_task *task)
 	weft_fibers_ *fibers = &self->fibers;
 	weft_fiber_ *other;
 
-	if (fibers->running != &fibers->first || !has_other(self))
+	if (fibers->running != &fibers->first || !has_other(self) || fibers->cached.first == NULL)
 		return false;
 	other = take_from_cache(fibers, fibers->cached.first);
 	put_in_cache(fibers, &fibers->first);

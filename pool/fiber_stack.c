@@ -116,20 +116,27 @@ static weft_fiber_slab_ *map_slab(weft_fiber_stacks_ *stacks)
 	return slab;
 }
 
-static void unmap_slab(weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab)
+/* Returns false, and keeps it, when the system does not take it: it may be part of a larger
+ * mapping, and the process have as many mappings as it may. */
+static bool unmap_slab(weft_fiber_stacks_ *stacks, weft_fiber_slab_ *slab)
 {
-	uint64_t bits = slab->guarded;
+	const weft_fiber_slab_ was = *slab;
+	uint64_t bits = was.guarded;
 
 	unlink_slab(stacks, slab);
-	for (; bits != 0; bits &= bits - 1)
-		VALGRIND_STACK_DEREGISTER(slab->handle[__builtin_ctzll(bits)]);
-	/* relaxed: a count. */
-	atomic_fetch_sub_explicit(&mapped_guards, __builtin_popcountll(slab->mapped),
-				  memory_order_relaxed);
 #if defined(ADDRESS_SANITIZER)
 	__asan_unpoison_memory_region(slab, slab_bytes(stacks));
 #endif
-	munmap(slab, slab_bytes(stacks));
+	if (munmap(slab, slab_bytes(stacks)) != 0) {
+		link_first(stacks, slab);
+		return false;
+	}
+	for (; bits != 0; bits &= bits - 1)
+		VALGRIND_STACK_DEREGISTER(was.handle[__builtin_ctzll(bits)]);
+	/* relaxed: a count. */
+	atomic_fetch_sub_explicit(&mapped_guards, __builtin_popcountll(was.mapped),
+				  memory_order_relaxed);
+	return true;
 }
 
 /* Gives a stack its guard, as well as that can be done. */
@@ -195,10 +202,8 @@ void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_
 	stacks->in_use--;
 	slab->owner[index] = NULL;
 	slab->free |= (uint64_t)1 << index;
-	if (slab->free == all_of(stacks)) {
-		unmap_slab(stacks, slab);
+	if (slab->free == all_of(stacks) && unmap_slab(stacks, slab))
 		return;
-	}
 #if defined(ADDRESS_SANITIZER)
 	__asan_unpoison_memory_region(stack->low, stacks->bytes);
 #endif
@@ -209,7 +214,14 @@ void weft_fiber_stacks_give_(weft_fiber_stacks_ *stacks, const weft_fiber_stack_
 
 void weft_fiber_stacks_fini_(weft_fiber_stacks_ *stacks)
 {
-	while (stacks->first != NULL)
-		unmap_slab(stacks, stacks->first);
+	while (stacks->first != NULL) {
+		weft_fiber_slab_ *slab = stacks->first;
+
+		if (!unmap_slab(stacks, slab)) {
+			/* Of what cannot be given back the memory at least is. */
+			unlink_slab(stacks, slab);
+			madvise(slab, slab_bytes(stacks), MADV_DONTNEED);
+		}
+	}
 	stacks->in_use = 0;
 }

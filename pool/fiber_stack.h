@@ -6,7 +6,7 @@
  * Private: the stacks of one worker's fibers. They are carved from slabs of up to 64, each of one
  * mapping, for a mapping takes ten microseconds. Of a stack only the pages that are touched take
  * memory; those of a stack that is given back go to the system at once, and a slab of which no
- * stack is in use is unmapped.
+ * stack is in use is unmapped; or kept for later, if the system does not do that.
  *
  * Below each stack is a guard page, by which an overflow ends the program and not other data. Where
  * the system knows guards that need no mapping of their own (Linux 6.13) each stack has one. On

@@ -160,6 +160,17 @@ static inline weft_pool_statistics statistics_of(const weft_pool *pool)
 	return statistics;
 }
 
+/* Waits until so many tasks of the pool are suspended. */
+static inline void pool_await_suspended(const weft_pool *pool, uint32_t count)
+{
+	weft_deadline deadline = guard();
+
+	while (statistics_of(pool).suspended != count) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+}
+
 /* How many workers sleep, when nobody is looking for work; else 0. */
 static inline unsigned pool_sleepers(const weft_pool *pool)
 {

@@ -35,17 +35,6 @@ void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int 
 	return __real_mmap64(address, bytes, protection, flags, file, from);
 }
 
-/* Waits until so many tasks of the pool are suspended. */
-static void await_suspended(const weft_pool *pool, uint32_t count)
-{
-	weft_deadline deadline = guard();
-
-	while (statistics_of(pool).suspended != count) {
-		must(weft_now() < deadline);
-		sched_yield();
-	}
-}
-
 /* A task that takes a token, and says when it has it. */
 typedef struct token_task {
 	weft_task task;
@@ -87,7 +76,7 @@ static void worker_goes_on_with_others(void **state)
 	(void)state;
 	weft_task_init(&other, nothing);
 	token_task_submit(&waiting, pool, guard());
-	await_suspended(pool, 1);
+	pool_await_suspended(pool, 1);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(weft_task_submit(pool, &other), 0);
 		assert_int_equal(weft_task_wait(&other, guard()), 0);
@@ -98,7 +87,7 @@ static void worker_goes_on_with_others(void **state)
 	assert_int_equal(weft_task_wait(&waiting.task, guard()), 0);
 	assert_int_equal(waiting.result, 0);
 	assert_int_equal(waiting.seen, 42);
-	await_suspended(pool, 0);
+	pool_await_suspended(pool, 0);
 	assert_int_equal(statistics_of(pool).suspensions, 1);
 	weft_pool_destroy(pool);
 }
@@ -194,7 +183,7 @@ static void tasks_and_threads_wait_alike(void **state)
 			assert_int_equal(weft_spawn(pool, crowd_call, &all), 0);
 		for (int i = 0; i < THREADS; i++)
 			assert_int_equal(pthread_create(&threads[i], NULL, crowd_thread, &all), 0);
-		await_suspended(pool, TASKS);
+		pool_await_suspended(pool, TASKS);
 		assert_int_equal(atomic_load(&all.returned), 0);
 		atomic_store(&all.word, 1);
 		if (all.by_eventcount)
@@ -240,12 +229,12 @@ static void wake_wakes_as_many_as_asked(void **state)
 		all[i].word = &word;
 		all[i].order = &order;
 		assert_int_equal(weft_task_submit(pool, &all[i].task), 0);
-		await_suspended(pool, i + 1);
+		pool_await_suspended(pool, i + 1);
 	}
 	atomic_store(&word, 1);
 	for (int i = 0; i < QUEUERS; i += 2) {
 		weft_park_wake(&word, 2);
-		await_suspended(pool, (uint32_t)(QUEUERS - 2 - i));
+		pool_await_suspended(pool, (uint32_t)(QUEUERS - 2 - i));
 		for (int k = 0; k < 2; k++)
 			assert_int_equal(weft_task_wait(&all[i + k].task, guard()), 0);
 		assert_int_equal(atomic_load(&order), i + 2);
@@ -344,7 +333,7 @@ static void errno_and_rounding_are_kept(void **state)
 		all[i].number = i + 1;
 		assert_int_equal(weft_task_submit(pool, &all[i].task), 0);
 	}
-	await_suspended(pool, OWNERS);
+	pool_await_suspended(pool, OWNERS);
 	for (int i = OWNERS - 1; i >= 0; i--)
 		weft_parker_unpark(&all[i].parker);
 	for (int i = 0; i < OWNERS; i++) {
@@ -424,7 +413,7 @@ static void tasks_may_wait_for_earlier_ones(void **state)
 			all[i].first = &first;
 			assert_int_equal(weft_task_submit(pool, &all[i].task), 0);
 		}
-		await_suspended(pool, LENGTH);
+		pool_await_suspended(pool, LENGTH);
 		weft_parker_unpark(&first);
 		for (int i = LENGTH - 1; i >= 0; i--)
 			assert_int_equal(weft_task_wait(&all[i].task, guard()), 0);
@@ -461,7 +450,7 @@ static void a_hundred_thousand(void **state)
 	before = resident_bytes();
 	for (int i = 0; i < MANY; i++)
 		token_task_submit(&all[i], pool, i % 2 == 0 ? WEFT_FOREVER : guard());
-	await_suspended(pool, MANY);
+	pool_await_suspended(pool, MANY);
 	each = (resident_bytes() - before) / MANY;
 	if (!SANITIZED)
 		assert_in_range(each, 1, 4608);
@@ -488,7 +477,7 @@ static void drain_waits_for_suspended_tasks(void **state)
 		token_task waiting;
 
 		token_task_submit(&waiting, pool, guard());
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		soon = weft_after(5 * WEFT_MILLISECONDS);
 		/* Aborted or not, it has begun: it is waited for, and a shutdown with a deadline
 		 * says that it is still there. */
@@ -530,7 +519,7 @@ static void going_on_while_the_pool_closes(void **state)
 
 		weft_task_init(&self.task, late_run);
 		assert_int_equal(weft_task_submit(pool, &self.task), 0);
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		assert_int_equal(weft_pool_shutdown(pool, (weft_shutdown)how, WEFT_NOW),
 				 -ETIMEDOUT);
 		weft_parker_unpark(&self.parker);
@@ -645,7 +634,7 @@ static void stack_sizes(void **state)
 		assert_int_equal(weft_pool_create(&pool, &options), 0);
 		for (uint32_t i = 0; i < 2; i++) {
 			token_task_submit(&two[i], pool, guard());
-			await_suspended(pool, i + 1);
+			pool_await_suspended(pool, i + 1);
 		}
 		for (int i = 0; i < 2; i++) {
 			weft_parker_unpark(&two[i].parker);
@@ -690,6 +679,91 @@ static void no_memory_for_stacks(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* But what has begun goes on, though what waits now has taken the last stack. */
+static void without_stacks_those_that_have_begun_go_on(void **state)
+{
+	enum {
+		MEMBERS = 40
+	};
+	static token_task begun[MEMBERS], last[MEMBERS];
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_pool *pool = NULL;
+
+	(void)state;
+	options.workers = 1;
+	/* So large that each is mapped by itself. */
+	options.stack_bytes = (size_t)64 << 20;
+	assert_int_equal(weft_pool_create(&pool, &options), 0);
+	for (int i = 0; i < MEMBERS; i++)
+		token_task_submit(&begun[i], pool,
+				  i + 1 == MEMBERS ? weft_after(WEFT_SECONDS / 4) : WEFT_FOREVER);
+	while (statistics_of(pool).suspensions < MEMBERS)
+		sched_yield();
+	atomic_store(&refuse_maps, true);
+	for (int i = 0; i < MEMBERS; i++) {
+		atomic_store(&refused, 0);
+		token_task_submit(&last[i], pool, WEFT_FOREVER);
+		/* On a very busy machine the deadline has passed, and there is a stack again. */
+		while (atomic_load(&refused) == 0 &&
+		       statistics_of(pool).suspensions < (uint64_t)(MEMBERS + i + 1))
+			sched_yield();
+		if (i + 1 < MEMBERS)
+			weft_parker_unpark(&begun[i].parker);
+		assert_int_equal(weft_task_wait(&begun[i].task, guard()), 0);
+		assert_int_equal(begun[i].result, i + 1 == MEMBERS ? -ETIMEDOUT : 0);
+		assert_false(weft_task_is_done(&last[i].task));
+	}
+	for (int i = 0; i < MEMBERS; i++)
+		weft_parker_unpark(&last[i].parker);
+	for (int i = 0; i < MEMBERS; i++)
+		assert_int_equal(weft_task_wait(&last[i].task, guard()), 0);
+	atomic_store(&refuse_maps, false);
+	weft_pool_destroy(pool);
+}
+
+/* Each waits for the next one, which has not begun; and a thread for the first. */
+static weft_future *futures[MANY];
+
+static int wait_for_next(void *argument, void **value)
+{
+	weft_future **mine = argument;
+
+	*value = &futures[MANY - 1];
+	if (mine == *value)
+		return 0;
+	must(weft_future_wait(mine[1], WEFT_FOREVER) == 0);
+	*value = weft_future_value(mine[1]);
+	return weft_future_error(mine[1]);
+}
+
+static void submit_from_last(weft_task *task)
+{
+	for (size_t i = MANY; i-- > 0;)
+		must(weft_submit(((tower *)task)->pool, wait_for_next, &futures[i], &futures[i]) ==
+		     0);
+}
+
+static void waits_are_nested_to_any_depth(void **state)
+{
+	(void)state;
+	for (unsigned workers = 1; workers <= 2; workers++) {
+		tower root = {.pool = pool_of(workers, 0)};
+
+		weft_task_init(&root.task, submit_from_last);
+		assert_int_equal(weft_task_submit(root.pool, &root.task), 0);
+		assert_int_equal(weft_task_wait(&root.task, guard()), 0);
+		assert_int_equal(weft_future_wait(futures[0], guard()), 0);
+		assert_ptr_equal(weft_future_value(futures[0]), &futures[MANY - 1]);
+		/* Every 64th is taken from the end. */
+		if (workers == 1)
+			assert_in_range(statistics_of(root.pool).suspensions, MANY - MANY / 32,
+					MANY);
+		for (size_t i = 0; i < MANY; i++)
+			weft_future_release(futures[i]);
+		weft_pool_destroy(root.pool);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -709,6 +783,8 @@ int main(void)
 		cmocka_unit_test(yielding_gives_others_a_turn),
 		cmocka_unit_test(stack_sizes),
 		cmocka_unit_test(no_memory_for_stacks),
+		cmocka_unit_test(without_stacks_those_that_have_begun_go_on),
+		cmocka_unit_test(waits_are_nested_to_any_depth),
 	};
 
 	guard_program();

@@ -36,16 +36,6 @@ void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int 
 
 static const weft_submit_options may_move = {.size = sizeof(weft_submit_options), .may_move = true};
 
-static void await_suspended(weft_pool *pool, uint32_t count)
-{
-	weft_deadline deadline = guard();
-
-	while (statistics_of(pool).suspended != count) {
-		must(weft_now() < deadline);
-		sched_yield();
-	}
-}
-
 /* errno is asked for and set where nobody has kept its address. */
 static __attribute__((noinline)) int get_errno(void)
 {
@@ -124,7 +114,7 @@ static void stage_before(stage *on, weft_pool *pool)
 
 static void stage_suspended(stage *on)
 {
-	await_suspended(on->pool, 1);
+	pool_await_suspended(on->pool, 1);
 	hold(on->pool, 0, &on->at[0], &on->holder[0]);
 	gate_let_go(&on->at[1], &on->holder[1], 1);
 }
@@ -373,7 +363,7 @@ static void waits_for_tasks_move(void **state)
 	mover_init(&two[1], pool, mover_run);
 	stage_before(&on, pool);
 	assert_int_equal(weft_task_submit_many(pool, tasks, 2, &may_move), 0);
-	await_suspended(pool, 2);
+	pool_await_suspended(pool, 2);
 	hold(pool, 0, &on.at[0], &on.holder[0]);
 	gate_let_go(&on.at[1], &on.holder[1], 1);
 	weft_parker_unpark(&two[1].parker);
@@ -458,12 +448,12 @@ static void nested_tasks_move_together(void **state)
 		/* So that all others begin on stacks that could move. */
 		mover_init(&below, pool, mover_run);
 		assert_int_equal(weft_task_submit(pool, &below.task), 0);
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		assert_int_equal(weft_task_submit_with(pool, &outer.task, options[which >> 1]), 0);
 		gate_await(&outer.at, 1);
 		assert_int_equal(weft_task_submit_with(pool, &filler, &to_held), 0);
 		gate_open(&outer.at);
-		await_suspended(pool, 2);
+		pool_await_suspended(pool, 2);
 		gate_let_go(&on.at[1], &on.holder[1], 1);
 		assert_int_equal(weft_task_wait(&filler, guard()), 0);
 		hold(pool, 0, &on.at[0], &on.holder[0]);
@@ -512,7 +502,7 @@ static void pool_ends_after_a_move(void **state)
 		mover_init(&self, pool, mover_run);
 		stage_before(&on, pool);
 		assert_int_equal(weft_task_submit_with(pool, &self.task, &may_move), 0);
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		gate_let_go(&on.at[1], &on.holder[1], 1);
 		assert_int_equal(weft_pool_shutdown(pool, how, WEFT_NOW), -ETIMEDOUT);
 		if (round % 3 != 0)
@@ -560,7 +550,7 @@ static void goes_on_where_a_worker_was_quiet(void **state)
 		pool_await_sleepers(pool, 1);
 		assert_true(weft_inbox_is_closed_(&pool->worker[1]->lane[WEFT_LANE_NORMAL_].inbox));
 		gate_open(&outer.at[0]);
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		weft_parker_unpark(&outer.inner.parker);
 		assert_int_equal(weft_task_wait(&outer.inner.task, guard()), 0);
 		assert_int_equal(outer.inner.began, 1);
@@ -583,7 +573,7 @@ static void worker_leaves_after_a_move(void **state)
 		mover_init(&self, pool, mover_run);
 		hold(pool, 0, &at, &holder);
 		assert_int_equal(weft_task_submit_with(pool, &self.task, &may_move), 0);
-		await_suspended(pool, 1);
+		pool_await_suspended(pool, 1);
 		gate_let_go(&at, &holder, 1);
 		assert_int_equal(weft_pool_resize(pool, 1), 0);
 		if (round % 2 == 0)
@@ -620,7 +610,7 @@ static void stacks_go_home(void **state)
 			mover_init(&all[i], pool, mover_run);
 			assert_int_equal(weft_task_submit_with(pool, &all[i].task, &may_move), 0);
 		}
-		await_suspended(pool, MANY);
+		pool_await_suspended(pool, MANY);
 		hold(pool, 0, &on.at[0], &on.holder[0]);
 		gate_let_go(&on.at[1], &on.holder[1], 1);
 		for (int i = 0; i < MANY; i++)
@@ -635,7 +625,7 @@ static void stacks_go_home(void **state)
 			mover_init(&all[i], pool, mover_run);
 			assert_int_equal(weft_task_submit_with(pool, &all[i].task, &to_other), 0);
 		}
-		await_suspended(pool, MANY);
+		pool_await_suspended(pool, MANY);
 		for (int i = 0; i < MANY; i++)
 			weft_parker_unpark(&all[i].parker);
 		for (int i = 0; i < MANY; i++)
@@ -671,7 +661,7 @@ static void no_memory_for_a_stack(void **state)
 	atomic_store(&refuse_maps, false);
 	mover_init(&self, pool, mover_run);
 	assert_int_equal(weft_task_submit_with(pool, &self.task, &may_move), 0);
-	await_suspended(pool, 1);
+	pool_await_suspended(pool, 1);
 	weft_parker_unpark(&self.parker);
 	assert_int_equal(weft_task_wait(&self.task, guard()), 0);
 	weft_pool_destroy(pool);

@@ -28,7 +28,7 @@ enum {
 };
 
 static long maps, unmaps, guards, protections, discards;
-static bool refuse_maps, refuse_guards, refuse_protections;
+static bool refuse_maps, refuse_unmaps, refuse_guards, refuse_protections;
 
 void *__real_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t from);
 void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t from);
@@ -51,6 +51,10 @@ void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int 
 
 int __wrap_munmap(void *address, size_t bytes)
 {
+	if (refuse_unmaps) {
+		errno = ENOMEM;
+		return -1;
+	}
 	unmaps++;
 	return __real_munmap(address, bytes);
 }
@@ -80,7 +84,7 @@ static int reset(void **state)
 {
 	(void)state;
 	maps = unmaps = guards = protections = discards = 0;
-	refuse_maps = refuse_guards = refuse_protections = false;
+	refuse_maps = refuse_unmaps = refuse_guards = refuse_protections = false;
 	return 0;
 }
 
@@ -238,6 +242,33 @@ static void no_memory(void **state)
 	weft_fiber_stacks_fini_(&stacks);
 }
 
+/* A slab that the system does not unmap serves again, and its memory goes back all the same. */
+static void no_unmapping(void **state)
+{
+	weft_fiber_stacks_ stacks;
+	weft_fiber_stack_ stack[65];
+
+	(void)state;
+	assert_int_equal(weft_fiber_stacks_init_(&stacks, BYTES), 0);
+	refuse_unmaps = true;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 65; i++) {
+			assert_int_equal(weft_fiber_stacks_take_(&stacks, &stack[i]), 0);
+			assert_int_equal(stack[i].high[-1], 0);
+			stack[i].high[-1] = 1;
+		}
+		assert_int_equal(maps, 2);
+		for (int i = 0; i < 65; i++)
+			weft_fiber_stacks_give_(&stacks, &stack[i]);
+		assert_int_equal(stacks.in_use, 0);
+		assert_int_equal(discards, 65 * (round + 1));
+	}
+	assert_int_equal(unmaps, 0);
+	weft_fiber_stacks_fini_(&stacks);
+	assert_null(stacks.first);
+	assert_int_equal(discards, 3 * 65 + 2);
+}
+
 /* Runs this in a process of its own, which must die of SIGSEGV there, and not before. */
 static void assert_hits_guard(char *below)
 {
@@ -325,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup(any_order, reset),
 		cmocka_unit_test_setup(walk_finds_those_in_use, reset),
 		cmocka_unit_test_setup(no_memory, reset),
+		cmocka_unit_test_setup(no_unmapping, reset),
 		cmocka_unit_test_setup(guards_stop_an_overflow, reset),
 		cmocka_unit_test_setup(mapped_guards_are_bounded, reset),
 	};
