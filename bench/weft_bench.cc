@@ -41,7 +41,7 @@ constexpr int interrupted = 130;
 
 /* A run that is not told how often ends after the rounds that fit into so many seconds: less than 2
  * minutes for the short suite and 30 for the whole, on machines that are slower than ours, too. */
-constexpr double short_budget_s = 105;
+constexpr double short_budget_s = 100;
 constexpr double budget_s = 28 * 60;
 constexpr unsigned rounds_least = 3;
 

@@ -25,28 +25,46 @@ MARKERS = 'osD^vP*Xh<>'
 LINEAR_SPAN = 40  # times: of more the shorter bars would not be seen
 WIDTH = 5.2  # inches of 72 pixels: a phone; the page scales it up where there is room
 SCALE = 1.7
+ROWS = 26  # in one picture at most: so it has room on a printed page, and two stand side by side
 
 pyplot.rcParams.update({
-    'svg.fonttype': 'none', 'svg.hashsalt': 'weft', 'font.family': 'sans-serif', 'font.size': 9,
+    'svg.fonttype': 'none', 'svg.hashsalt': 'weft', 'font.family': 'sans-serif', 'font.size': 10,
     'text.color': INK, 'axes.labelcolor': INK, 'axes.edgecolor': FAINT, 'xtick.color': INK,
     'ytick.color': INK, 'axes.facecolor': 'none', 'figure.facecolor': 'none',
     'grid.color': FAINT, 'grid.linewidth': 0.5, 'hatch.linewidth': 0.6, 'legend.frameon': False,
-    'axes.spines.top': False, 'axes.spines.right': False, 'legend.fontsize': 8,
+    'axes.spines.top': False, 'axes.spines.right': False, 'legend.fontsize': 9,
 })
 
 serial = itertools.count(1)
+hatches = set()  # of those that the page has so far
+
+
+def lean(svg):
+    """The same in a third of the bytes: fewer digits, the page's font, and each hatch, which is
+    large, once in the page."""
+    def once(found):
+        known = found[1] in hatches
+        hatches.add(found[1])
+        return '' if known else found[0]
+
+    svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
+    svg = re.sub(r'<pattern id="(\w+)".*?</pattern>', once, svg, flags=re.DOTALL)
+    svg = re.sub(r'<[^>]*>', lambda tag: re.sub(r'(\d\.\d\d)\d+', r'\1', tag[0]), svg)
+    svg = re.sub(r'font: ([\d.]+px) [^;"]*', r'font-size: \1', svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', '', svg)
+    return re.sub(r'\s*\n\s*', '\n', svg)
 
 
 def finish(figure, description):
-    """The picture as a part of the page. Its names are made unique in the page."""
+    """The picture as a part of the page. Its names, but for those of hatches, are made unique in
+    the page."""
     out = io.StringIO()
     figure.savefig(out, format='svg', bbox_inches='tight', metadata={'Date': None})
     pyplot.close(figure)
     svg = out.getvalue()
-    svg = svg[svg.index('<svg'):]
-    svg = re.sub(r'<metadata>.*?</metadata>', '', svg, flags=re.DOTALL)
+    svg = lean(svg[svg.index('<svg'):])
     prefix = f'c{next(serial)}-'
-    svg = re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[1] + prefix, svg)
+    svg = re.sub(r'(\bid="|url\(#|href="#)(?!h[0-9a-f]{10}\b)', r'\g<1>' + prefix, svg)
     # The size is the page's to say; the view box keeps the shape.
     width = float(re.search(r' width="([\d.]+)pt"', svg)[1])
     svg = re.sub(r' (width|height)="[\d.]+pt"', '', svg, count=2)
@@ -73,9 +91,29 @@ def readable(name):
     return name.replace('_', ' ')
 
 
+def in_parts(things, rows_of):
+    """Lists of neighbours that have ROWS rows together, or one that has more."""
+    parts, rows = [], ROWS + 1
+    for thing in things:
+        if rows + rows_of(thing) > ROWS:
+            parts.append([])
+            rows = 0
+        parts[-1].append(thing)
+        rows += rows_of(thing)
+    return parts
+
+
+def bar_rows(group):
+    return len(group.variants) + 1.8
+
+
 def bars(structure, groups):
     """Each scenario's variants, best first, with the range of p10 to p90."""
-    heights = [len(group.variants) + 1.6 for group in groups]
+    return ''.join(bars_of_some(structure, some) for some in in_parts(groups, bar_rows))
+
+
+def bars_of_some(structure, groups):
+    heights = [bar_rows(group) for group in groups]
     figure, axes = pyplot.subplots(len(groups), 1, figsize=(WIDTH, 0.23 * sum(heights) + 0.3),
                                    squeeze=False, gridspec_kw={'height_ratios': heights})
     for axis, group in zip(axes[:, 0], groups):
@@ -87,17 +125,17 @@ def bars(structure, groups):
                       hatch=ROLE_HATCHES[variant.role], edgecolor=PAPER,
                       xerr=[[max(0, value - min(ends))], [max(0, max(ends) - value)]],
                       error_kw={'ecolor': INK, 'elinewidth': 1, 'capsize': 2})
-            axis.text(1.01, place, text_of(variant.median, group.unit), va='center', fontsize=8,
+            axis.text(1.01, place, text_of(variant.median, group.unit), va='center', fontsize=9,
                       transform=axis.get_yaxis_transform())
         axis.set_yticks(range(len(variants)), [readable(variant.name) for variant in variants],
-                        fontsize=8)
+                        fontsize=9)
         title = readable(group.scenario) + TITLES[group.unit]
         if variants[-1].median > LINEAR_SPAN * variants[0].median:
             axis.set_xscale('log')
             title += ' (logarithmic)'
         else:
             axis.locator_params(axis='x', nbins=6)
-        axis.set_title(title, loc='left', fontsize=9)
+        axis.set_title(title, loc='left', fontsize=10)
         axis.invert_yaxis()
         axis.grid(axis='x')
         axis.set_axisbelow(True)
@@ -157,12 +195,13 @@ def scaling(structure, points, places):
                 role = variant.role
         axis.plot(line.keys(), line.values(), ROLE_LINES[role], color=ROLE_COLOURS[role],
                   marker=MARKERS[number % len(MARKERS)], markersize=5, label=readable(name),
-                  linewidth=2 if role == 'weft' else 1.2)
+                  linewidth=2 if role == 'weft' else 1.2, gid=f'line-{name}')
         if role == 'weft' and ideal is None and at[0] in line:
             ideal = [line[at[0]] * min(max(threads, at[0]), max(places, at[0])) / at[0]
                      for threads in at]
     if ideal:
-        axis.plot(at, ideal, color=FAINT, linewidth=1, label='ideal')
+        axis.plot(at, ideal, linestyle=(0, (6, 4)), color=INK, linewidth=0.9, label='ideal',
+                  gid='line-ideal')
     axis.set_xscale('log', base=2)
     axis.set_xticks(at, [readable(group.scenario) for _, group in points], fontsize=8)
     axis.minorticks_off()
@@ -202,24 +241,30 @@ def under_load(structure, groups):
 
 
 def latencies(groups):
-    """p50 and p99 of single operations, on a logarithmic scale."""
+    """p50, p99 and p99.9 of single operations, on a logarithmic scale."""
     rows = [(group, variant) for group in groups for variant in
             sorted(group.variants, key=lambda variant: variant.median) if variant.p99]
+    return ''.join(latencies_of_some(some) for some in in_parts(rows, lambda _: 1))
+
+
+def latencies_of_some(rows):
     figure, axis = pyplot.subplots(figsize=(WIDTH, 0.22 * len(rows) + 0.9))
     for place, (_, variant) in enumerate(rows):
         colour = ROLE_COLOURS[variant.role]
-        axis.plot([variant.median, variant.p99], [place, place], ROLE_LINES[variant.role],
-                  color=colour, linewidth=1.5)
+        axis.plot([variant.median, variant.p999 or variant.p99], [place, place],
+                  ROLE_LINES[variant.role], color=colour, linewidth=1.5)
         axis.plot(variant.median, place, 'o', color=colour, markersize=5)
         axis.plot(variant.p99, place, '|', color=colour, markersize=10, markeredgewidth=2)
+        if variant.p999:
+            axis.plot(variant.p999, place, 'x', color=colour, markersize=5)
     axis.set_xscale('log')
     axis.set_yticks(range(len(rows)), [f'{group.structure} {readable(group.scenario)}: '
                                        f'{readable(variant.name)}' for group, variant in rows],
                     fontsize=8)
     axis.invert_yaxis()
     axis.grid(axis='x')
-    axis.set_xlabel('nanoseconds: ● p50, | p99; less is better')
-    return finish(figure, 'p50 and p99 of single operations')
+    axis.set_xlabel('nanoseconds: ● p50, | p99, × p99.9; less is better')
+    return finish(figure, 'p50, p99 and p99.9 of single operations')
 
 
 def scoreboard(rooms):
@@ -236,14 +281,17 @@ def scoreboard(rooms):
     axis.axvline(1, color=INK, linewidth=1)
     axis.set_xscale('log')
     low, high = axis.get_xlim()
-    axis.set_xticks([tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000)
+    # Of a wide range fewer, for there is a phone's width.
+    steps = (1, 2, 5) if high / low < 300 else (1,) if high / low > 1e5 else (1, 3)
+    axis.set_xticks([tick for power in range(-4, 6) for tick in (step * 10.0**power
+                                                                 for step in steps)
                      if low <= tick <= high])
     axis.xaxis.set_major_formatter(lambda value, _: f'{value:g}x')
     axis.minorticks_off()
     axis.set_yticks(range(len(rooms)), [readable(structure) for structure in rooms])
     axis.set_ylim(len(rooms) - 0.5, -0.5)
     axis.grid()
-    axis.legend(loc='lower left', bbox_to_anchor=(0, 1.0), ncol=2)
+    axis.legend(loc='lower left', bbox_to_anchor=(0, 1.0))
     return finish(figure, 'how many times weft is better, by structure and scenario')
 
 

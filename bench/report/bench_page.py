@@ -105,20 +105,24 @@ def scoreboard(rooms):
                     '' if mean is None else f'{ratio_text(low)} to {ratio_text(high)}']
         rows.append(row)
     return charts.scoreboard(rooms) + table(
-        ['structure', 'than the best mutex variant', 'from to', 'than the best peer', 'from to'],
+        ['structure', 'than the best mutex variant', 'range', 'than the best peer', 'range'],
         rows, numbers=(1, 2, 3, 4))
+
+
+def side_by_side(pictures):
+    return f'<div class="pictures">{pictures}</div>'
 
 
 def room(structure, groups, places):
     loaded = [group for group in groups if any(variant.loads for variant in group.variants)]
     others = [group for group in groups if group not in loaded]
-    parts = [charts.bars(structure, others)] if others else []
+    parts = [side_by_side(charts.bars(structure, others))] if others else []
     if loaded:
         parts.append('<h3>latency under load</h3><p>Things arrive at a constant rate, and each '
                      'latency counts from when its thing was due.</p>' +
                      charts.under_load(structure, loaded))
-    for points in charts.series_of(groups, places):
-        parts.append(charts.scaling(structure, points, places))
+    parts.append(side_by_side(''.join(charts.scaling(structure, points, places)
+                                      for points in charts.series_of(groups, places))))
     return f'<section id="{text(structure)}"><h2>{text(charts.readable(structure))}</h2>' + \
         '\n'.join(parts) + '</section>'
 
@@ -136,13 +140,15 @@ def every_number(results):
                 text(name), variant.role, text_of(variant.median, group.unit),
                 f'{text_of(variant.part(0.1), group.unit)} to '
                 f'{text_of(variant.part(0.9), group.unit)}',
-                '' if variant.p99 is None else text_of(variant.p99, 'time'),
+                *('' if part is None else text_of(part, 'time')
+                  for part in (variant.p99, variant.p999)),
                 len(variant.times),
                 ratio_text(ratio) if variant is group.best(variant.role) else '',
                 f'<code>{text(command)}</code>'])
             classes.append(variant.role)
-    return table(['benchmark', 'is', 'median', 'p10 to p90', 'p99', 'times', 'weft is better by',
-                  'measured again by'], rows, numbers=(2, 3, 4, 5, 6), classes=classes)
+    return table(['benchmark', 'is', 'median', 'p10 to p90', 'p99', 'p99.9', 'times',
+                  'weft is better by', 'measured again by'], rows, numbers=(2, 3, 4, 5, 6, 7),
+                 classes=classes)
 
 
 def changes_table(comparison):
@@ -186,7 +192,7 @@ def page(results, comparison=None):
     parts += [room(structure, groups, places) for structure, groups in rooms.items()]
     if timed:
         parts.append('<section id="latency"><h2>latency</h2>'
-                     f'{charts.latencies(timed)}</section>')
+                     f'{side_by_side(charts.latencies(timed))}</section>')
     parts.append('<section id="numbers"><h2>every number</h2>'
                  f'{every_number(results)}</section>')
     return document('weft bench', parts)

@@ -10,7 +10,8 @@ import statistics
 FACTS = (('cpu', 'processor'), ('cpus', 'CPUs'), ('governor', 'frequency governor'),
          ('kernel', 'kernel'), ('compiler', 'compiler'), ('flags', 'flags'), ('weft', 'weft'),
          ('commit', 'commit'), ('plan', 'threads'), ('pinned', 'pinned'),
-         ('counter_additions', 'counters add'), ('measurement', 'measured'), ('peers', 'peers'))
+         ('counter_additions', 'counters add'), ('measurement', 'measured'), ('peers', 'peers'),
+         ('left_out', 'peers left out'))
 ROLES = ('weft', 'baseline', 'peer', 'floor')
 
 
@@ -25,6 +26,7 @@ class Variant:
     role: str
     times: list = dataclasses.field(default_factory=list)
     p99s: list = dataclasses.field(default_factory=list)
+    p999s: list = dataclasses.field(default_factory=list)
     # Under load: (arrivals in a microsecond, p50, p99, p99.9, p99.99 in ns) of each repetition.
     loads: list = dataclasses.field(default_factory=list)
     # Of a run --against another program: its time for each of ours.
@@ -37,6 +39,10 @@ class Variant:
     @property
     def p99(self):
         return statistics.median(self.p99s) if self.p99s else None
+
+    @property
+    def p999(self):
+        return statistics.median(self.p999s) if self.p999s else None
 
     def part(self, part):
         """The time that this part (0 to 1) of the repetitions took at most."""
@@ -120,6 +126,7 @@ def machine_of(context):
     names = ('cpu', 'core', 'cache', 'node', 'package')
     context['pus'] = [dict(zip(names, map(int, pu.split(','))))
                       for pu in context.get('pus', '').split()]
+    context['peers'], _, context['left_out'] = context.get('peers', '').partition('; left out: ')
     table = context.pop('core_to_core_ns', '')
     if table:
         cpus, *rows = ([int(number) for number in line.split()] for line in table.split(';'))
@@ -159,8 +166,9 @@ def load(path):
             variant = Variant(name, role)
             group.variants.append(variant)
         variant.times.append(run['real_time'])
-        if run.get('p99_ns'):
-            variant.p99s.append(run['p99_ns'])
+        for kept, key in ((variant.p99s, 'p99_ns'), (variant.p999s, 'p999_ns')):
+            if run.get(key):
+                kept.append(run[key])
         if run.get('against_ns'):
             variant.against.append(run['against_ns'])
         if run.get('arrivals_per_us'):

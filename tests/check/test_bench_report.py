@@ -5,6 +5,7 @@
 here, so that what must come out is known; and once on measured ones."""
 import html.parser
 import json
+import math
 import os
 import random
 import re
@@ -27,7 +28,8 @@ ROLES = {'weft': 'weft', 'mutex_ring': 'baseline', 'mutex_<&>': 'baseline', 'oth
          'bare_word': 'floor'}
 CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus': '2',
            'pus': '0,0,0,0,0 1,1,0,0,0', 'core_to_core_ns': '0 1;0 320;320 0', 'pinned': 'yes',
-           'percent_taken_by_others': '0', 'date': '2000-01-01'}
+           'percent_taken_by_others': '0', 'date': '2000-01-01',
+           'peers': 'libone-dev 1.0; left out: libtwo-dev 2.0 (its adapter does not compile)'}
 FETCHES = ('src', 'href', 'xlink:href', 'data', 'action', 'poster', 'srcset')
 
 
@@ -158,7 +160,8 @@ def check_page(tap, reports):
         tag for tag in page.tags if tag in ('script', 'iframe', 'object', 'embed', 'link')] + [
         word for word in ('@import', 'javascript:') if word in content])
     tap.point('it says what the machine is and what went wrong', [word for word in (
-        'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1')
+        'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1',
+        'libone-dev 1.0', 'peers left out', 'libtwo-dev 2.0 (its adapter does not compile)')
         if word not in text])
     tap.point('latency under load is a curve', [word for word in (
         'latency under load', 'p99.99', 'the points are at 10, 80 %') if word not in text])
@@ -182,6 +185,82 @@ def check_page(tap, reports):
         capture_output=True, text=True, check=False, timeout=100)
     tap.point(name, [line for line in drawn.stderr.split('\n') if ':CONSOLE' in line] + [
         structure for structure in ('alpha queue', 'beta') if structure not in drawn.stdout])
+
+
+def heights(content, line):
+    """How high the points of a line are in the page's only picture with it, from the first one."""
+    path = re.search(rf'id="c\d+-line-{line}">\s*<path d="([^"]*)"', content)[1]
+    up = [-float(number) for number in re.findall(r'[ML] [\d.]+ ([\d.]+)', path)]
+    return [height - up[0] for height in up]
+
+
+def check_scaling(tap, reports):
+    """Threads that do not wait for each other: the same time for each update, whatever their
+    number, is a rate that grows up to the number of cores."""
+    groups = [('gamma', scenario, 'time', ['weft', 'mutex_ring'])
+              for scenario in ('1_thread', '2_threads', '8_threads')]
+    wrong = []
+    for cpus, share in (('1', [0, 0]), ('2', [1, 1]), ('4', [1, 3]), ('16', [1, 7])):
+        reports.write('scaling.json', made_up(1, noise=0, groups=groups, cpus=cpus))
+        reports.call('--from', reports.path('scaling.json'), '--html', reports.path('scaling.html'))
+        for line in ('weft', 'ideal'):
+            _, second, third = heights(reports.page('scaling.html'), line)
+            if abs(second * share[1] - third * share[0]) > 0.5 or (second > 1) != (share[0] > 0):
+                wrong.append(f'{cpus} CPUs, {line}: {second}, {third}')
+    tap.point('what scales lies on the ideal line, which ends at the number of cores', wrong)
+
+
+# What is left of red, green and blue light for those who lack one kind of cones (Machado, Oliveira
+# and Fernandes, 2009, severity 1).
+BLINDNESS = {
+    'protanopia': ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+    'deuteranopia': ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                     (-0.011820, 0.042940, 0.968881)),
+    'tritanopia': ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602),
+                   (0.004733, 0.691367, 0.303900)),
+    'all cones': ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+}
+
+
+def light_of(colour):
+    parts = [int(colour[place:place + 2], 16) / 255 for place in (1, 3, 5)]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055)**2.4 for part in parts]
+
+
+def lab_of(light):
+    """CIE L*a*b*, in which 2.3 is a difference that one just sees."""
+    matrix = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    xyz = [sum(map(lambda by, part: by * part, row, light)) / white
+           for row, white in zip(matrix, (0.9505, 1, 1.089))]
+    x, y, z = (part**(1 / 3) if part > 0.008856 else 7.787 * part + 16 / 116 for part in xyz)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def luminance(colour):
+    return sum(map(lambda by, part: by * part, (0.2126, 0.7152, 0.0722), light_of(colour)))
+
+
+def check_colours(tap, reports):
+    style = reports.page('run.html')
+    light, dark = (dict(re.findall(r'--(\w+): (#\w{6})', part)) for part in
+                   style[:style.index('</style>')].split('prefers-color-scheme: dark'))
+    alike, faint = [], []
+    for name, colours in (('light', light), ('dark', {**light, **dark})):
+        roles = ['weft', 'baseline', 'peer', 'floor']
+        for kind, matrix in BLINDNESS.items():
+            seen = {role: lab_of([min(1, max(0, sum(map(lambda by, part: by * part, row,
+                                                        light_of(colours[role])))))
+                                  for row in matrix]) for role in roles}
+            alike += [f'{name}, {kind}: {one} and {other}' for one in roles for other in roles
+                      if one < other and math.dist(seen[one], seen[other]) < 20]
+        paper = luminance(colours['paper'])
+        for role, least in (*((role, 2.5) for role in roles), ('ink', 7)):
+            bright, less = sorted((luminance(colours[role]), paper), reverse=True)
+            if (bright + 0.05) / (less + 0.05) < least:
+                faint.append(f'{name}: {role} {(bright + 0.05) / (less + 0.05):.2f}')
+    tap.point('colour-blind people can tell the colours apart', alike)
+    tap.point('all of them can be seen on light paper and on dark', faint)
 
 
 def check_comparison(tap, reports):
@@ -358,6 +437,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         reports = Reports(sys.argv[1], folder)
         check_page(tap, reports)
+        check_scaling(tap, reports)
+        check_colours(tap, reports)
         check_comparison(tap, reports)
         check_pairs(tap, reports)
         check_against(tap, reports)
