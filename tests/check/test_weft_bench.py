@@ -18,7 +18,7 @@ STRUCTURES = ['mpmc_queue', 'mpmc_lockfree', 'mpmc_unbounded', 'mpsc_queue', 'sp
               'rcu_ptr', 'seqlock', 'object_pool', 'park', 'eventcount', 'pool', 'future', 'strand',
               'forkjoin', 'fiber', 'timer']
 CONTEXT = ['compiler', 'cpu', 'flags', 'peers', 'pinned', 'plan', 'weft']
-BRIEF = ['--run-ms', '1', '--repetitions', '2']
+BRIEF = ['--run-ms', '1', '--repetitions', '1']
 
 
 class Call:
@@ -72,7 +72,7 @@ def complaints_about_json(path, names):
     for name, kept in runs.items():
         if name not in names:
             problems.append(f'{name}: not in the list')
-        elif len(kept) != 2 or not all(run['real_time'] > 0 for run in kept):
+        elif len(kept) != 1 or kept[0]['real_time'] <= 0:
             problems.append(f'{name}: {kept}')
     return problems
 
