@@ -23,12 +23,12 @@ enum {
 };
 
 /* Until when a line is booked, on the monotonic clock. Lines with the same place share it, and wait
- * longer than they need.
- * relaxed: a guess. When two threads book at once they may get the same stretch. */
+ * longer than they need. */
 static struct {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) until_ns;
 } booked[LINES];
 
+/* relaxed: a guess. When two threads book at once they may get the same stretch. */
 void weft_cpu_stand_back_(const volatile void *line)
 {
 	/* Spreads neighbours and powers of two alike (Fibonacci hashing). */
