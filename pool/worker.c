@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 #include <weft/lockfree/reclaim_thread.h>
@@ -375,7 +374,7 @@ static weft_task *look_around(weft_worker_ *self)
 
 	do {
 		if (++looks % LOOKS_PER_YIELD == LOOKS_PER_YIELD / 2)
-			sched_yield();
+			weft_park_yield_();
 
 		weft_task *task = find_task(self);
 

@@ -2,6 +2,7 @@
 #include <weft/sync/park.h>
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -299,6 +300,11 @@ static uint32_t forget(bucket *in)
 uint32_t weft_park_forget_(const void *word)
 {
 	return forget(bucket_of(word));
+}
+
+void weft_park_yield_(void)
+{
+	sched_yield();
 }
 
 void weft_park_forked_(void)

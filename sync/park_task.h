@@ -54,6 +54,9 @@ void weft_park_wake_tasks_(const WEFT_ATOMIC(uint32_t) * word, int32_t count);
  * nobody else is in park. */
 uint32_t weft_park_forget_(const void *word);
 
+/* Lets other threads have this one's CPU, if there are any for it. Threads: any. */
+void weft_park_yield_(void);
+
 /* In the child of a fork: nobody waits, and the calling thread is a thread. */
 void weft_park_forked_(void);
 
