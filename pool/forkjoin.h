@@ -41,7 +41,8 @@
  * atomic read-modify-write, unless a worker is hungry. A join of a stolen call makes calls that
  * this has forked meanwhile (leapfrogging). Where there are none it is suspended: after a
  * microsecond if there is anything else that its worker could do, and else when that has spun for
- * as long as the pool says. No stack holds more calls than the recursion is deep.
+ * as long as the pool says. No stack holds more calls than the recursion is deep, and a worker
+ * begins no stolen call while 64 of its joins are suspended.
  *
  *     operation                     threads                       progress  sleeps     allocates
  *     name_run                      any                           blocking  yes (*)    first time
