@@ -9,6 +9,8 @@
  * When not to use it: with a second consumer at the same time (mpmc_queue.h), or with one producer
  * only (spsc_queue.h, several times as fast); where a stopped producer must not delay the elements
  * of others (mpmc_lockfree.h). Without a bound, and of nodes that are there anyway: mpsc_queue.h.
+ * Single elements in a stream go through mpmc_queue.h a little faster (docs/performance.md), whose
+ * push is not wait-free.
  * The consumer's role may move from thread to thread when something else orders the hand-over.
  *
  * Source: the slots of Dmitry Vyukov's bounded queue (1024cores.net, 2010), but what is free is

@@ -59,7 +59,7 @@
 /* Bytes of a line as the processor moves it, and how far ahead of the producer lines are fetched.
  */
 #define WEFT_SPSC_QUEUE_LINE_  64
-#define WEFT_SPSC_QUEUE_AHEAD_ 512
+#define WEFT_SPSC_QUEUE_AHEAD_ 256
 
 /* Whether elements may be pushed. */
 enum {
