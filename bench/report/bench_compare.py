@@ -13,8 +13,9 @@ its difference, whose sign chance could as well have turned.
 
 compare() is for two runs, of one build each (`--baseline`). Rounds are what is mixed: each is a
 process of its own, so that those of one run differ as two runs of the same program do. What all
-others (mutex variants, peers) have changed by in the mean is the machine's change, and is taken
-off. It finds less, as the machine also changes for one benchmark and not for another."""
+others (mutex variants, peers) have changed by, most of them, is the machine's change, and is taken
+off; and where they differ by more than their rounds do, so may those of weft, for no reason of
+theirs. It finds less, as the machine also changes for one benchmark and not for another."""
 import dataclasses
 import math
 
@@ -113,6 +114,23 @@ def judged(names, difference, error, greatest):
             for name, by, noise in zip(names, difference, error)]
 
 
+def machine_of_rounds(controls):
+    """How slow the machine was in each round: what the middle half of the others took, each beside
+    its own median. Some of them, in which threads wait for each other, change by much for no
+    reason."""
+    ordered = numpy.sort(controls - numpy.median(controls, axis=0), axis=1)
+    off = ordered.shape[1] // 4
+    return ordered[:, off:ordered.shape[1] - off].mean(axis=1, keepdims=True)
+
+
+def run_to_run(controls, is_new):
+    """How many times as much as the noise of their rounds lets expect the others have changed,
+    which nobody has changed: at least 1. Two runs differ by more than their rounds do when the
+    machine has done so between them, each benchmark in its way."""
+    difference, error = statistic(controls, is_new)
+    return max(1.0, float(numpy.quantile(numpy.abs(difference) / error, 0.9)) / 1.645)
+
+
 def compare(old_results, new_results):
     """Raises ValueError, whose text is for the user, when the two cannot be compared."""
     old, new = logs(old_results, True), logs(new_results, True)
@@ -123,27 +141,29 @@ def compare(old_results, new_results):
     if min(old_rounds, new_rounds) < ROUNDS_LEAST:
         raise ValueError(f'{min(old_rounds, new_rounds)} rounds are too few to tell a change '
                          f'from noise: measure both with --repetitions {ROUNDS_LEAST} or more')
-    machine = 0.0
     is_new = numpy.arange(old_rounds + new_rounds) >= old_rounds
+    machine, more = numpy.zeros((len(rows), 1)), 1.0
     old_others, new_others = logs(old_results, False), logs(new_results, False)
     others = [name for name in new_others if name in old_others]
     if len(others) >= CONTROLS_LEAST:
         controls, *counts = matrix(old_others, new_others, others)
         if counts == [old_rounds, new_rounds]:
-            mean = controls.mean(axis=1, keepdims=True)
-            machine = float(mean[is_new].mean() - mean[~is_new].mean())
-            rows = rows - mean
-    names, rows = with_means(names, rows)
+            machine = machine_of_rounds(controls)
+            more = run_to_run(controls - machine, is_new)
+    names, rows = with_means(names, rows - machine)
     difference, error = statistic(rows, is_new)
+    error *= more
     # Seeded: two readings of the same two files agree.
     chance = numpy.random.default_rng(20)
     greatest = numpy.empty(MIXTURES)
     for mixture in range(MIXTURES):
         mixed, noise = statistic(rows, chance.permutation(is_new))
         greatest[mixture] = numpy.max(numpy.abs(mixed) / noise)
+    slower = float(machine[is_new].mean() - machine[~is_new].mean())
     return Comparison(judged(names, difference, error, greatest),
                       f'{new_rounds} rounds with {old_rounds}; the machine itself '
-                      f'{math.exp(machine):.2f} times as slow, which is taken off')
+                      f'{math.exp(slower):.2f} times as slow, which is taken off; what did not '
+                      f'change differs {more:.1f} times as much as its rounds say')
 
 
 def pairs_with_means(columns):

@@ -271,6 +271,9 @@ def check_comparison(tap, reports):
              ['SLOWER  beta/alone/weft takes 1.1', '!SLOWER  alpha']),
             ('a machine that is slower', made_up(5, slower=('', 1.1)), 0,
              ['!SLOWER', 'the machine itself 1.1']),
+            ('a machine that is slower for some of the others',
+             made_up(5, slower=('alpha_queue/1P1C/mutex', 1.5)), 0,
+             ['!SLOWER', '!quicker', 'the machine itself 1.00']),
             ('one that is quicker where all others stay',
              made_up(6, slower=('alpha_queue/4P4C/weft', 0.8)), 0,
              ['quicker alpha_queue/4P4C/weft takes 0.'])):
