@@ -165,29 +165,52 @@ static __attribute__((cold, noinline, unused)) void weft_cpu_yield_line_(void)
 }
 
 #define WEFT_AT_THE_HEELS_ 63
+/* After a rest in vain so many occasions go without one. */
+#define WEFT_RESTS_SPARED_ 1024
+#define WEFT_HAS_RESTED_   UINT32_MAX
+
+/* What one side of a ring remembers for the function below. Valid when zeroed. */
+typedef struct weft_cpu_heels_ {
+	WEFT_ATOMIC(uint64_t) at;     /* the ticket of the time before */
+	WEFT_ATOMIC(uint32_t) spared; /* occasions to go without a rest; or that there was one */
+} weft_cpu_heels_;
 
 /*
  * For one side of a ring of slots, when none is ready at this ticket (twice its number): whether to
- * look again. `last` is for this alone, the ticket of the time before. When only a few slots were
- * ready since then, this side is at the other's heels, and with each look takes a line away that
- * the other is writing: it rests, and the other gets ahead. One that polls is not held up, nor one
- * that is given a single element each time, as by a thread that waits for its answer.
+ * look again. When only a few slots were ready since the last time, this side is at the other's
+ * heels, and with each look takes a line away that the other is writing: it rests, and the other
+ * gets ahead. One that polls is not held up, nor one that is given a single element each time, as
+ * by a thread that waits for its answer; nor one whose rest was in vain, as the other side did not
+ * get far ahead although it was left alone: it has not more to give.
  * Threads: any. Progress: wait-free, 2 or 3 microseconds.
  */
-static __attribute__((cold, noinline, unused)) bool weft_cpu_rest_behind_(WEFT_ATOMIC(uint64_t) *
-										  last,
+static __attribute__((cold, noinline, unused)) bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels,
 									  uint64_t ticket)
 {
-	/* relaxed: a hint, for which it does not matter who wrote what. */
-	uint64_t passed = (ticket - atomic_load_explicit(last, memory_order_relaxed)) / 2;
+	/* relaxed: hints, for which it does not matter who wrote what. */
+	uint64_t passed = (ticket - atomic_load_explicit(&heels->at, memory_order_relaxed)) / 2;
+	uint32_t spared = 0;
+	bool rests = false;
 
 	if (passed == 0)
 		return false;
-	atomic_store_explicit(last, ticket, memory_order_relaxed);
-	if (passed == 1 || passed > WEFT_AT_THE_HEELS_)
+	atomic_store_explicit(&heels->at, ticket, memory_order_relaxed);
+	if (passed == 1)
 		return false;
-	weft_cpu_yield_line_();
-	return true;
+	if (passed <= 2 * WEFT_AT_THE_HEELS_) {
+		spared = atomic_load_explicit(&heels->spared, memory_order_relaxed);
+		rests = spared == 0 && passed <= WEFT_AT_THE_HEELS_;
+		if (rests)
+			spared = WEFT_HAS_RESTED_;
+		else if (spared == WEFT_HAS_RESTED_)
+			spared = WEFT_RESTS_SPARED_;
+		else if (spared > 0)
+			spared--;
+	}
+	atomic_store_explicit(&heels->spared, spared, memory_order_relaxed);
+	if (rests)
+		weft_cpu_yield_line_();
+	return rests;
 }
 
 #endif

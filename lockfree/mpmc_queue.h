@@ -56,10 +56,10 @@
 typedef struct weft_mpmc_queue {
 	/* Twice the next ticket of a producer, plus one when closed; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	WEFT_ATOMIC(uint64_t) full_at_; /* where there was no room; see weft_cpu_rest_behind_ */
+	weft_cpu_heels_ full_at_; /* where there was no room */
 	/* Twice the next ticket of a consumer; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	WEFT_ATOMIC(uint64_t) empty_at_; /* where there was no element */
+	weft_cpu_heels_ empty_at_; /* where there was no element */
 	/* From here on constant, but for the end: it stays shared in every cache. */
 	WEFT_LINE_ALIGNED unsigned char *slots_;
 	uint64_t mask_; /* twice (capacity - 1) */

@@ -76,11 +76,11 @@
 typedef struct weft_mpsc_ring {
 	/* Written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	WEFT_ATOMIC(uint64_t) limit_;   /* the ticket for which there is no slot, as far as known */
-	WEFT_ATOMIC(uint64_t) full_at_; /* where there was no room; see weft_cpu_rest_behind_ */
+	WEFT_ATOMIC(uint64_t) limit_; /* the ticket for which there is no slot, as far as known */
+	weft_cpu_heels_ full_at_;     /* where there was no room */
 	/* Written by the consumer. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_; /* slots before it are free */
-	WEFT_ATOMIC(uint64_t) empty_at_;               /* where there was no element */
+	weft_cpu_heels_ empty_at_;                     /* where there was no element */
 	/* Constant between init and fini. */
 	WEFT_LINE_ALIGNED unsigned char *slots_;
 	uint64_t mask_;      /* capacity - 1 */
