@@ -12,10 +12,11 @@
 namespace bench
 {
 
-/* Adds the benchmarks of the peers that were there when this was built. */
+/* Adds the benchmarks of the peers that were there when this was built, but for those that are not
+ * there any more. */
 void add_peers();
 
-/* Their packages and versions, or "none"; and which were left out when this was built, and why:
+/* Their packages and versions, or "none"; and which were left out, and why:
  * "libboost-dev 1.74.0.3, libtbb-dev 2021.8.0-2; left out: libck-dev (not there)". */
 std::string peers();
 
