@@ -21,6 +21,7 @@ struct mimalloc {
 
 void add_peer_mimalloc()
 {
+	opened_malloc<mimalloc>(); /* is it there? */
 	add_allocator<opened_malloc<mimalloc>>("mimalloc", role::peer);
 }
 

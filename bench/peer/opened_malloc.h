@@ -36,11 +36,15 @@ template <class Library> class opened_malloc
 		static void *library = dlopen(Library::file, RTLD_NOW | RTLD_LOCAL);
 		void *symbol = library == nullptr ? nullptr : dlsym(library, name);
 
-		if (symbol == nullptr)
-			throw std::runtime_error(dlerror());
+		if (symbol == nullptr) {
+			const char *why = dlerror();
+
+			throw std::runtime_error(why == nullptr ? "not there" : why);
+		}
 		return reinterpret_cast<Function *>(symbol);
 	}
 
+	/* Throws when the library is not there. */
 	void *(*malloc_)(size_t) = found<void *(size_t)>(Library::malloc);
 	void (*free_)(void *) = found<void(void *)>(Library::free);
 };

@@ -21,6 +21,7 @@ struct tcmalloc {
 
 void add_peer_tcmalloc()
 {
+	opened_malloc<tcmalloc>(); /* is it there? */
 	add_allocator<opened_malloc<tcmalloc>>("tcmalloc", role::peer);
 }
 
