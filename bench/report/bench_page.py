@@ -60,7 +60,8 @@ def doubts(results):
     context, said = results.context, []
     if not results.complete:
         said.append('The run did not come to its end: this is what it had measured.')
-    for name, wrong in results.errors:
+    # Once, and not for each of its rounds.
+    for name, wrong in dict(reversed(results.errors)).items():
         said.append(f'{name} gave a wrong result and has no figure: {wrong}.')
     if context.get('pinned', 'yes') != 'yes':
         said.append(f'Threads were not pinned ({context["pinned"]}): the figures vary more.')

@@ -53,7 +53,7 @@ def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, groups=GROUPS,
                     runs[-1]['arrivals_per_us'] = int(scenario[5:])
         runs.append({'name': 'machine/loop/all_places', 'run_type': 'iteration',
                      'real_time': 100 * chance.lognormvariate(0, 0.01), 'label': 'noise'})
-    if error:
+    for _ in range(2 if error else 0):
         runs.append({'name': error, 'run_type': 'iteration', 'real_time': 0, 'label': 'weft rate',
                      'error_occurred': True, 'error_message': 'what came out is wrong'})
     return {'context': {**CONTEXT, **context}, 'benchmarks': runs}
@@ -162,7 +162,7 @@ def check_page(tap, reports):
     tap.point('it says what the machine is and what went wrong', [word for word in (
         'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1',
         'libone-dev 1.0', 'peers left out', 'libtwo-dev 2.0 (its adapter does not compile)')
-        if word not in text])
+        if word not in text] + ([] if text.count('weft_broken') == 1 else ['said for each round']))
     tap.point('latency under load is a curve', [word for word in (
         'latency under load', 'p99.99', 'the points are at 10, 80 %') if word not in text])
     tap.point('what differs in the number of threads or workers is a curve', [
