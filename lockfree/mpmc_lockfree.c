@@ -177,6 +177,8 @@ int weft_mpmc_lockfree_push_slow_(weft_mpmc_lockfree *queue, void *pointer)
 	for (;;) {
 		switch (look_at_end(queue, &ticket, &word)) {
 		case NOTHING:
+			if (weft_cpu_rest_behind_(&queue->full_at_, 2 * ticket))
+				continue;
 			return -EAGAIN;
 		case OVER:
 			return -EPIPE;
@@ -209,6 +211,8 @@ int weft_mpmc_lockfree_pop_slow_(weft_mpmc_lockfree *queue, void **pointer)
 	for (;;) {
 		switch (look_at_start(queue, &ticket, &word)) {
 		case NOTHING:
+			if (weft_cpu_rest_behind_(&queue->empty_at_, 2 * ticket))
+				continue;
 			return -EAGAIN;
 		case OVER:
 			return -EPIPE;

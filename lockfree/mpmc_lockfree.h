@@ -27,6 +27,9 @@
  *     ..._is_closed, _size                any      lock-free  no      no
  *     ..._capacity, _accepts              any      wait-free  no      no
  *
+ * A "no" takes 2 or 3 microseconds longer when only a few elements, or slots, were there since the
+ * last "no": the call looks twice, so that the other side gets ahead.
+ *
  * Order: FIFO. A batch keeps its order; elements of other threads may come between.
  * Suspended threads: a push is exact however long its thread was suspended in it. A pop that was
  * suspended between its look at the slot and its exchange, while just a multiple of 16384 laps went
@@ -66,8 +69,10 @@
 typedef struct weft_mpmc_lockfree {
 	/* Where to look for the end; written by producers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
+	weft_cpu_heels_ full_at_; /* where there was no room */
 	/* Where to look for the start; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
+	weft_cpu_heels_ empty_at_; /* where there was no element */
 	/* Constant between init and fini, so that it stays shared in every cache. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) * slots_;
 	uint64_t mask_;      /* capacity - 1 */
