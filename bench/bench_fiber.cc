@@ -315,7 +315,7 @@ void add_fiber()
 	add_switch<weft_switch>("weft", role::weft);
 	add_switch<ucontext_switch>("ucontext", role::baseline);
 	add_fibers<weft_fibers<false>>("weft", role::weft);
-	add_fibers<weft_fibers<true>>("weft_moving", role::weft);
+	add_fibers<weft_fibers<true>>("weft_moves", role::weft);
 	add_fibers<threads>("threads", role::baseline, 100);
 }
 
