@@ -434,8 +434,10 @@ bool weft_fibers_trim_(weft_worker_ *self)
 	unsigned trimmed = 0;
 
 	while (fibers->cached_count > CACHED_WHEN_IDLE && trimmed++ < TRIMMED_AT_ONCE) {
-		weft_fiber_ *coldest = take_from_cache(fibers, fibers->cached.last);
+		weft_fiber_ *coldest = fibers->cached.last;
 
+		WEFT_CONTRACT(coldest != NULL, "the cached stacks are counted");
+		take_from_cache(fibers, coldest);
 		if (coldest == &fibers->first)
 			put_in_cache(fibers, coldest);
 		else if (coldest->home != self)

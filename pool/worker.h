@@ -314,10 +314,11 @@ void weft_executor_run_plain_(weft_task *task, bool canceled);
 void weft_executor_run_spawned_(weft_task *task, bool canceled);
 void weft_future_run_(weft_task *task, bool canceled);
 
+/* A worker with so many joins that wait begins no stolen call. */
+#define WEFT_FORK_WAITING_MAX_ 64
+
 /* forkjoin.c: steals a call from the victim's fork stack, or asks it to share; NULL if there is
  * none. Then makes it. */
-#define WEFT_FORK_WAITING_MAX_ 64 /* a worker with so many joins that wait begins no stolen call   \
-				   */
 weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim);
 void weft_forkjoin_run_stolen_(weft_worker_ *self);
 /* Whether a call can be stolen from this worker. */

@@ -710,7 +710,7 @@ static void without_stacks_those_that_have_begun_go_on(void **state)
 		token_task_submit(&last[i], pool, WEFT_FOREVER);
 		/* On a very busy machine the deadline has passed, and there is a stack again. */
 		while (atomic_load(&refused) == 0 &&
-		       statistics_of(pool).suspensions < (uint64_t)(MEMBERS + i + 1))
+		       statistics_of(pool).suspensions < MEMBERS + (uint64_t)i + 1)
 			sched_yield();
 		if (i + 1 < MEMBERS)
 			weft_parker_unpark(&begun[i].parker);
