@@ -78,8 +78,9 @@ static void losers_come_back_in_turn(void **state)
 	moment = now_ns;
 	for (uint64_t before = 0; before < 20; before++)
 		assert_about(loses_at(moment, &lines[0]), (before + 1) * STRETCH_NS);
-	/* What was booked has passed. */
+	/* What was booked has passed: just now, or a while ago. */
 	assert_about(loses_at(moment + 20 * STRETCH_NS, &lines[0]), STRETCH_NS);
+	assert_about(loses_at(now_ns + STRETCH_NS / 2, &lines[0]), STRETCH_NS);
 	assert_about(loses_at(now_ns + LONG_AGO_NS, &lines[0]), 0);
 }
 
