@@ -4,12 +4,11 @@
  * a std::future for each that is submitted with one. Debian 12 has no package of it; the adapter is
  * built where its header is. */
 
-#include <future>
-
 #include <BS_thread_pool.hpp>
 
 #include "future_scenarios.h"
 #include "peer/peer_list.h"
+#include "peer/std_futures.h"
 
 namespace bench
 {
@@ -19,15 +18,15 @@ namespace
 
 using pool = BS::thread_pool<>;
 
-class bs_pool
+class bs_pool : public std_futures
 {
       public:
+	using std_futures::wait;
+
 	struct task {
 		void (*function)(task *) = nullptr;
 		std::atomic<bool> done{false};
 	};
-
-	using future = std::future<void *>;
 
 	bs_pool(unsigned first, unsigned workers)
 	    : pool_(workers, [first](size_t worker) {
@@ -58,25 +57,8 @@ class bs_pool
 
 	future submit(int (*function)(void *argument, void **value), void *argument)
 	{
-		return pool_.submit_task([function, argument] {
-			void *value = nullptr;
-
-			function(argument, &value);
-			return value;
-		});
+		return pool_.submit_task(call_of(function, argument));
 	}
-
-	void wait(future &submitted)
-	{
-		submitted.wait();
-	}
-
-	static void *value(future &ended)
-	{
-		return ended.get();
-	}
-
-	static void release(future &) {}
 
       private:
 	pool pool_;

@@ -9,6 +9,7 @@
 
 #include "future_scenarios.h"
 #include "peer/peer_list.h"
+#include "peer/std_futures.h"
 
 namespace bench
 {
@@ -16,15 +17,15 @@ namespace bench
 namespace
 {
 
-class stealing_pool
+class stealing_pool : public std_futures
 {
       public:
+	using std_futures::wait;
+
 	struct task {
 		void (*function)(task *) = nullptr;
 		std::future<void> end;
 	};
-
-	using future = std::future<void *>;
 
 	stealing_pool(unsigned, unsigned workers) : pool_(workers) {}
 
@@ -46,25 +47,8 @@ class stealing_pool
 
 	future submit(int (*function)(void *argument, void **value), void *argument)
 	{
-		return pool_.Submit([function, argument] {
-			void *value = nullptr;
-
-			function(argument, &value);
-			return value;
-		});
+		return pool_.Submit(call_of(function, argument));
 	}
-
-	void wait(future &submitted)
-	{
-		submitted.wait();
-	}
-
-	static void *value(future &ended)
-	{
-		return ended.get();
-	}
-
-	static void release(future &) {}
 
       private:
 	::thread_pool::ThreadPool pool_;
