@@ -3,7 +3,7 @@
 #define WEFT_POOL_FORKJOIN_H
 
 /*
- * Fork-join: recursion on all workers of a pool at nearly the price of a cin-> A function that is
+ * Fork-join: recursion on all workers of a pool at nearly the price of a call. A function that is
  * to be forked takes where it stands as its first argument, and is announced by a macro:
  *
  *     WEFT_FORKABLE_1(long, fib, int)
