@@ -10,6 +10,22 @@ int weft_counter_init(weft_counter *counter)
 				  sizeof(weft_counter_shard_));
 }
 
+size_t weft_counter_memory_size(void)
+{
+	return weft_per_cpu_count_() * sizeof(weft_counter_shard_);
+}
+
+int weft_counter_init_in(weft_counter *counter, void *memory, size_t bytes)
+{
+	size_t cpus = weft_per_cpu_count_();
+
+	memset((void *)counter, 0, sizeof(*counter));
+	if (!weft_per_cpu_fits_(memory, bytes, cpus * sizeof(weft_counter_shard_)))
+		return -EINVAL;
+	weft_per_cpu_init_in_(&counter->shards_, memory, cpus, sizeof(weft_counter_shard_));
+	return 0;
+}
+
 void weft_counter_fini(weft_counter *counter)
 {
 	weft_per_cpu_fini_(&counter->shards_);

@@ -16,6 +16,8 @@
  *
  *     operation                            threads  progress            sleeps  allocates
  *     weft_counter_init, _fini             one      -                   no      init
+ *     weft_counter_init_in                 one      -                   no      no
+ *     weft_counter_memory_size             any      wait-free           no      no
  *     weft_counter_add, _subtract,         any      wait-free (*)       no      no
  *         _increment
  *     weft_counter_read                    any      wait-free, O(CPUs)  no      no
@@ -32,7 +34,8 @@
  * Safe in signal handlers. A shard belongs to a CPU and not to a thread: a thread that ends loses
  * nothing. A library that inlines additions must not be unloaded while a thread that made one
  * still runs: the kernel may look at the sequence's descriptor once more.
- * Memory: a line of 128 bytes per configured CPU.
+ * Memory: a line of 128 bytes per configured CPU. It may be the caller's, for instance on a given
+ * NUMA node: weft_memory_alloc() of <weft/affinity/memory.h>, then weft_counter_init_in.
  */
 
 #include <weft/lockfree/per_cpu.h>
@@ -64,8 +67,22 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API int weft_counter_init(weft_counter *counter);
 
+/* How many bytes weft_counter_init_in needs. Threads: any. Progress: asks the system for the number
+ * of CPUs. */
+WEFT_API size_t weft_counter_memory_size(void);
+
 /*
- * Frees the memory.
+ * As weft_counter_init, in memory of the caller, which stays the caller's: it must outlive the
+ * counter, and weft_counter_fini does not free it.
+ * Threads: one, before the counter is shared. Progress: touches the memory; asks the system for the
+ * number of CPUs.
+ * Returns 0; -EINVAL when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
+ * weft_counter_memory_size() bytes. Then it is not touched, and *counter is left zeroed.
+ */
+WEFT_API int weft_counter_init_in(weft_counter *counter, void *memory, size_t bytes);
+
+/*
+ * Frees the memory, if it is not the caller's.
  * Threads: one, after all others have stopped using the counter. A zeroed counter is allowed.
  */
 WEFT_API void weft_counter_fini(weft_counter *counter);

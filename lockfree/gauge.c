@@ -13,6 +13,14 @@ static weft_gauge_marks_ *shard_of(const weft_gauge *gauge, size_t index)
 	return (weft_gauge_marks_ *)gauge->marks_.areas + index;
 }
 
+static void clear_marks(weft_gauge *gauge)
+{
+	for (size_t i = 0; i < shard_count(gauge); i++) {
+		atomic_init(&shard_of(gauge, i)->high, WEFT_GAUGE_HIGH_NONE);
+		atomic_init(&shard_of(gauge, i)->low, WEFT_GAUGE_LOW_NONE);
+	}
+}
+
 int weft_gauge_init(weft_gauge *gauge)
 {
 	int error;
@@ -26,10 +34,31 @@ int weft_gauge_init(weft_gauge *gauge)
 		weft_gauge_fini(gauge);
 		return error;
 	}
-	for (size_t i = 0; i < shard_count(gauge); i++) {
-		atomic_init(&shard_of(gauge, i)->high, WEFT_GAUGE_HIGH_NONE);
-		atomic_init(&shard_of(gauge, i)->low, WEFT_GAUGE_LOW_NONE);
-	}
+	clear_marks(gauge);
+	return 0;
+}
+
+/* With shards for so many CPUs. */
+static size_t memory_size(size_t cpus)
+{
+	return cpus * (sizeof(weft_gauge_marks_) + sizeof(weft_counter_shard_));
+}
+
+size_t weft_gauge_memory_size(void)
+{
+	return memory_size(weft_per_cpu_count_());
+}
+
+int weft_gauge_init_in(weft_gauge *gauge, void *memory, size_t bytes)
+{
+	size_t cpus = weft_per_cpu_count_();
+
+	memset((void *)gauge, 0, sizeof(*gauge));
+	if (!weft_per_cpu_fits_(memory, bytes, memory_size(cpus)))
+		return -EINVAL;
+	memory = weft_per_cpu_init_in_(&gauge->marks_, memory, cpus, sizeof(weft_gauge_marks_));
+	weft_per_cpu_init_in_(&gauge->level_.shards_, memory, cpus, sizeof(weft_counter_shard_));
+	clear_marks(gauge);
 	return 0;
 }
 

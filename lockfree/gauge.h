@@ -17,6 +17,8 @@
  *
  *     operation                            threads  progress            sleeps  allocates
  *     weft_gauge_init, _fini               one      -                   no      init
+ *     weft_gauge_init_in                   one      -                   no      no
+ *     weft_gauge_memory_size               any      wait-free           no      no
  *     weft_gauge_add, _subtract            any      wait-free (*)       no      no
  *     weft_gauge_read                      any      wait-free, O(CPUs)  no      no
  *     weft_gauge_set                       any      lock-free (**),     no      no
@@ -35,7 +37,9 @@
  * The shards are looked at one after the other, and high and low are each their own: there is no
  * one moment at which an interval ends on all CPUs.
  *
- * Safe in signal handlers. Memory: two lines of 128 bytes per configured CPU.
+ * Safe in signal handlers. Memory: two lines of 128 bytes per configured CPU. It may be the
+ * caller's, for instance on a given NUMA node: weft_memory_alloc() of <weft/affinity/memory.h>,
+ * then weft_gauge_init_in.
  */
 
 #include <weft/lockfree/counter.h>
@@ -75,8 +79,22 @@ WEFT_BEGIN_DECLS
  */
 WEFT_API int weft_gauge_init(weft_gauge *gauge);
 
+/* How many bytes weft_gauge_init_in needs. Threads: any. Progress: asks the system for the number
+ * of CPUs. */
+WEFT_API size_t weft_gauge_memory_size(void);
+
 /*
- * Frees the memory.
+ * As weft_gauge_init, in memory of the caller, which stays the caller's: it must outlive the gauge,
+ * and weft_gauge_fini does not free it.
+ * Threads: one, before the gauge is shared. Progress: touches the memory; asks the system for the
+ * number of CPUs.
+ * Returns 0; -EINVAL when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
+ * weft_gauge_memory_size() bytes. Then it is not touched, and *gauge is left zeroed.
+ */
+WEFT_API int weft_gauge_init_in(weft_gauge *gauge, void *memory, size_t bytes);
+
+/*
+ * Frees the memory, if it is not the caller's.
  * Threads: one, after all others have stopped using the gauge. A zeroed gauge is allowed.
  */
 WEFT_API void weft_gauge_fini(weft_gauge *gauge);

@@ -27,21 +27,69 @@ static int allocate(weft_histogram *histogram)
 	return error;
 }
 
-int weft_histogram_init(weft_histogram *histogram, uint64_t largest, unsigned precision_bits)
+/* Of so many buckets, and the one for what is beyond them. */
+static size_t area_bytes(size_t buckets)
+{
+	return weft_whole_lines_((buckets + 1) * sizeof(int64_t));
+}
+
+/* Returns 0 or -EINVAL, and then it is left zeroed. */
+static int start(weft_histogram *histogram, uint64_t largest, unsigned precision_bits)
 {
 	size_t buckets = weft_histogram_buckets(largest, precision_bits);
-	int error;
 
 	memset((void *)histogram, 0, sizeof(*histogram));
 	if (buckets == 0)
 		return -EINVAL;
 	histogram->buckets_ = buckets;
-	histogram->area_bytes_ = weft_whole_lines_((buckets + 1) * sizeof(int64_t));
+	histogram->area_bytes_ = area_bytes(buckets);
 	histogram->precision_bits_ = precision_bits;
-	error = allocate(histogram);
+	return 0;
+}
+
+int weft_histogram_init(weft_histogram *histogram, uint64_t largest, unsigned precision_bits)
+{
+	int error = start(histogram, largest, precision_bits);
+
+	if (error == 0)
+		error = allocate(histogram);
 	if (error != 0)
 		weft_histogram_fini(histogram);
 	return error;
+}
+
+/* Also where it will be less, as there are no restartable sequences: another thread may ask. */
+static size_t memory_size(size_t cpus, size_t buckets)
+{
+	return (cpus + 2) * area_bytes(buckets);
+}
+
+size_t weft_histogram_memory_size(uint64_t largest, unsigned precision_bits)
+{
+	size_t buckets = weft_histogram_buckets(largest, precision_bits);
+
+	return buckets == 0 ? 0 : memory_size(weft_per_cpu_count_(), buckets);
+}
+
+int weft_histogram_init_in(weft_histogram *histogram, void *memory, size_t bytes, uint64_t largest,
+			   unsigned precision_bits)
+{
+	size_t cpus = weft_per_cpu_count_();
+	bool restartable = weft_per_cpu_is_restartable_();
+
+	if (start(histogram, largest, precision_bits) != 0)
+		return -EINVAL;
+	if (!weft_per_cpu_fits_(memory, bytes, memory_size(cpus, histogram->buckets_))) {
+		memset((void *)histogram, 0, sizeof(*histogram));
+		return -EINVAL;
+	}
+	if (restartable)
+		memory = weft_per_cpu_init_in_(&histogram->restartable_, memory, cpus,
+					       histogram->area_bytes_);
+	memory = weft_per_cpu_init_in_(&histogram->atomic_, memory, restartable ? 1 : cpus,
+				       histogram->area_bytes_);
+	weft_per_cpu_init_in_(&histogram->taken_, memory, 1, histogram->area_bytes_);
+	return 0;
 }
 
 void weft_histogram_fini(weft_histogram *histogram)

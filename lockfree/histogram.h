@@ -24,6 +24,8 @@
  *
  *     operation                            threads  progress        sleeps  allocates
  *     weft_histogram_init, _fini           one      -               no      init
+ *     weft_histogram_init_in               one      -               no      no
+ *     weft_histogram_memory_size           any      wait-free       no      no
  *     weft_histogram_record, _record_many  any      wait-free (*)   no      no
  *     weft_histogram_read                  any      wait-free       no      no
  *     weft_histogram_reset                 any      lock-free (**)  no      no
@@ -40,7 +42,9 @@
  * Safe in signal handlers: record, read and reset. Numbers beyond the range are never lost: they
  * have a bucket of their own.
  * Memory: 8 bytes for each bucket and one more, in whole lines of 128 bytes, for each configured
- * CPU and for two more. (For one more where there are no restartable sequences.)
+ * CPU and for two more. (For one more where there are no restartable sequences.) It may be the
+ * caller's, for instance on a given NUMA node: weft_memory_alloc() of <weft/affinity/memory.h>,
+ * then weft_histogram_init_in.
  */
 
 #include <weft/lockfree/per_cpu.h>
@@ -104,7 +108,24 @@ WEFT_API int weft_histogram_init(weft_histogram *histogram, uint64_t largest,
 				 unsigned precision_bits);
 
 /*
- * Frees the memory.
+ * How many bytes weft_histogram_init_in needs for such a histogram; 0 when precision_bits is above
+ * WEFT_HISTOGRAM_PRECISION_MAX. Threads: any. Progress: asks the system for the number of CPUs.
+ */
+WEFT_API size_t weft_histogram_memory_size(uint64_t largest, unsigned precision_bits);
+
+/*
+ * As weft_histogram_init, in memory of the caller, which stays the caller's: it must outlive the
+ * histogram, and weft_histogram_fini does not free it.
+ * Threads: one, before the histogram is shared. Progress: touches the memory; asks the system for
+ * the number of CPUs.
+ * Returns 0; -EINVAL also when the memory is NULL, not aligned to WEFT_CACHE_LINE, or less than
+ * weft_histogram_memory_size() bytes. Then it is not touched, and *histogram is left zeroed.
+ */
+WEFT_API int weft_histogram_init_in(weft_histogram *histogram, void *memory, size_t bytes,
+				    uint64_t largest, unsigned precision_bits);
+
+/*
+ * Frees the memory, if it is not the caller's.
  * Threads: one, after all others have stopped using the histogram. A zeroed one is allowed.
  */
 WEFT_API void weft_histogram_fini(weft_histogram *histogram);

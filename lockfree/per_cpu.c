@@ -13,6 +13,14 @@ size_t weft_per_cpu_count_(void)
 	return cpus < 1 ? 1 : (size_t)cpus;
 }
 
+static void start(weft_per_cpu_ *per_cpu, void *memory, size_t bytes)
+{
+	memset(memory, 0, bytes);
+	per_cpu->areas = memory;
+	per_cpu->bytes = bytes;
+	per_cpu->limit = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX;
+}
+
 int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes)
 {
 	size_t bytes;
@@ -20,18 +28,32 @@ int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes)
 	memset(per_cpu, 0, sizeof(*per_cpu));
 	if (__builtin_mul_overflow(areas, area_bytes, &bytes))
 		return -ENOMEM;
-	per_cpu->areas = aligned_alloc(WEFT_CACHE_LINE, bytes);
-	if (per_cpu->areas == NULL)
+
+	void *memory = aligned_alloc(WEFT_CACHE_LINE, bytes);
+
+	if (memory == NULL)
 		return -ENOMEM;
-	memset(per_cpu->areas, 0, bytes);
-	per_cpu->bytes = bytes;
-	per_cpu->limit = bytes < INT32_MAX ? (uint32_t)bytes : INT32_MAX;
+	start(per_cpu, memory, bytes);
 	return 0;
+}
+
+bool weft_per_cpu_fits_(const void *memory, size_t bytes, size_t needed)
+{
+	return memory != NULL && (uintptr_t)memory % WEFT_CACHE_LINE == 0 && bytes >= needed;
+}
+
+void *weft_per_cpu_init_in_(weft_per_cpu_ *per_cpu, void *memory, size_t areas, size_t area_bytes)
+{
+	memset(per_cpu, 0, sizeof(*per_cpu));
+	per_cpu->lent = true;
+	start(per_cpu, memory, areas * area_bytes);
+	return (char *)memory + per_cpu->bytes;
 }
 
 void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu)
 {
-	free(per_cpu->areas);
+	if (!per_cpu->lent)
+		free(per_cpu->areas);
 	memset(per_cpu, 0, sizeof(*per_cpu));
 }
 

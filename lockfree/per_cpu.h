@@ -16,6 +16,7 @@
  *
  *     operation                             threads  progress       sleeps  allocates
  *     weft_per_cpu_init_, _fini_            one      -              no      init
+ *     weft_per_cpu_init_in_, _fits_         one      -              no      no
  *     weft_per_cpu_add_, _add_line_         any      wait-free (*)  no      no
  *     weft_per_cpu_near_                    any      wait-free      no      no
  *     weft_per_cpu_is_restartable_          any      wait-free      no      no
@@ -61,6 +62,7 @@ typedef struct weft_per_cpu_ {
 	/* The same in 32 bits, or as much as fits. For sequences in a loop: what they change has
 	 * 64, so that the compiler knows that this stays. */
 	uint32_t limit;
+	bool lent; /* the memory is the caller's */
 } weft_per_cpu_;
 
 WEFT_BEGIN_DECLS
@@ -74,7 +76,14 @@ WEFT_API size_t weft_per_cpu_count_(void);
  */
 WEFT_API int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes);
 
-/* Frees them. Zeroed ones are allowed. */
+/* Whether memory of the caller will do: it is there, aligned to WEFT_CACHE_LINE, and enough. */
+WEFT_API bool weft_per_cpu_fits_(const void *memory, size_t bytes, size_t needed);
+
+/* As weft_per_cpu_init_, in memory of the caller that will do. Returns where the areas end. */
+WEFT_API void *weft_per_cpu_init_in_(weft_per_cpu_ *per_cpu, void *memory, size_t areas,
+				     size_t area_bytes);
+
+/* Frees them, if they are not the caller's. Zeroed ones are allowed. */
 WEFT_API void weft_per_cpu_fini_(weft_per_cpu_ *per_cpu);
 
 /* Whether the calling thread has restartable sequences. */

@@ -17,6 +17,7 @@
 
 #include "../rseq_leave.h"
 #include "../seeded_random.h"
+#include "lent_memory.h"
 
 /* The two words that hold a count; which of them grows tells how the additions were made. */
 typedef struct words {
@@ -80,12 +81,51 @@ static void begins_with_zero(void **state)
 		memset((void *)&counter, 0xa5, sizeof(counter));
 		assert_int_equal(weft_counter_init(&counter), 0);
 		assert_int_equal(shards_of(&counter), sysconf(_SC_NPROCESSORS_CONF));
+		/* Where an addition on a CPU without a shard stops. */
+		assert_int_equal(counter.shards_.limit, counter.shards_.bytes);
 		assert_int_equal(weft_counter_read(&counter), 0);
 		weft_counter_increment(&counter);
 		weft_counter_fini(&counter);
 		assert_memory_equal(&counter, &zeroed, sizeof(counter));
 		weft_counter_fini(&counter);
 	}
+}
+
+static int init_in(void *counter, void *memory, size_t bytes)
+{
+	return weft_counter_init_in(counter, memory, bytes);
+}
+
+static void fini(void *counter)
+{
+	weft_counter_fini(counter);
+}
+
+/* Both words of every shard are its own. */
+static void use_all_shards(void *made)
+{
+	weft_counter *counter = made;
+
+	assert_int_equal(shards_of(counter), sysconf(_SC_NPROCESSORS_CONF));
+	assert_int_equal(weft_counter_read(counter), 0);
+	for (size_t i = 0; i < shards_of(counter); i++) {
+		weft_counter_shard_ *shard = (weft_counter_shard_ *)counter->shards_.areas + i;
+
+		atomic_store_explicit(&shard->restartable, 1, memory_order_relaxed);
+		atomic_store_explicit(&shard->atomic, 2, memory_order_relaxed);
+	}
+	weft_counter_increment(counter);
+	assert_int_equal(weft_counter_read(counter), 3 * (int64_t)shards_of(counter) + 1);
+}
+
+static void lives_in_lent_memory(void **state)
+{
+	weft_counter counter;
+
+	(void)state;
+	lent_memory_is_enough(&(const lent_thing){&counter, sizeof(counter),
+						  weft_counter_memory_size(), init_in,
+						  use_all_shards, fini});
 }
 
 static void adds(void **state)
@@ -454,6 +494,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(begins_with_zero),
+		cmocka_unit_test(lives_in_lent_memory),
 		cmocka_unit_test(adds),
 		cmocka_unit_test(adds_any_amount),
 		cmocka_unit_test(subtracts),

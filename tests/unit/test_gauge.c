@@ -16,6 +16,7 @@
 
 #include "../rseq_leave.h"
 #include "../seeded_random.h"
+#include "lent_memory.h"
 
 static void begins_with_nothing(void **state)
 {
@@ -39,6 +40,48 @@ static void begins_with_nothing(void **state)
 		assert_memory_equal(&gauge, &zeroed, sizeof(gauge));
 		weft_gauge_fini(&gauge);
 	}
+}
+
+static int init_in(void *gauge, void *memory, size_t bytes)
+{
+	return weft_gauge_init_in(gauge, memory, bytes);
+}
+
+static void fini(void *gauge)
+{
+	weft_gauge_fini(gauge);
+}
+
+/* The shards of the level and those of the marks are not the same ones. */
+static void use_all_shards(void *made)
+{
+	weft_gauge *gauge = made;
+	int64_t cpus = sysconf(_SC_NPROCESSORS_CONF);
+	weft_gauge_marks_ *marks = gauge->marks_.areas;
+	weft_counter_shard_ *shards = gauge->level_.shards_.areas;
+
+	assert_int_equal(gauge->marks_.bytes, cpus * WEFT_CACHE_LINE);
+	assert_int_equal(gauge->level_.shards_.bytes, cpus * WEFT_CACHE_LINE);
+	assert_int_equal(weft_gauge_read(gauge), 0);
+	assert_true(weft_gauge_reset_high(gauge) == WEFT_GAUGE_HIGH_NONE);
+	assert_true(weft_gauge_reset_low(gauge) == WEFT_GAUGE_LOW_NONE);
+	for (int64_t i = 0; i < cpus; i++) {
+		weft_gauge_move_marks_(&marks[i], 5);
+		atomic_store_explicit(&shards[i].atomic, 7, memory_order_relaxed);
+	}
+	weft_gauge_add(gauge, 1);
+	assert_int_equal(weft_gauge_read(gauge), 7 * cpus + 1);
+	assert_int_equal(weft_gauge_high(gauge), 5);
+	assert_int_equal(weft_gauge_low(gauge), 5);
+}
+
+static void lives_in_lent_memory(void **state)
+{
+	weft_gauge gauge;
+
+	(void)state;
+	lent_memory_is_enough(&(const lent_thing){&gauge, sizeof(gauge), weft_gauge_memory_size(),
+						  init_in, use_all_shards, fini});
 }
 
 static void has_a_level(void **state)
@@ -332,6 +375,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(begins_with_nothing),
+		cmocka_unit_test(lives_in_lent_memory),
 		cmocka_unit_test(has_a_level),
 		cmocka_unit_test(keeps_the_extremes),
 		cmocka_unit_test(keeps_the_ends_of_the_range),

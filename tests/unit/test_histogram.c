@@ -17,6 +17,7 @@
 
 #include "../rseq_leave.h"
 #include "../seeded_random.h"
+#include "lent_memory.h"
 
 /* Most tests: numbers up to about a million, with an error of one in 32. */
 #define LARGEST   1000000
@@ -39,6 +40,17 @@ static void finish(recorded *test)
 	weft_histogram_snapshot_fini(&test->snapshot);
 }
 
+/* As the header says: an area for each CPU, and two more, or one where nothing is restartable. */
+static void assert_has_areas(const weft_histogram *histogram)
+{
+	size_t all = (size_t)sysconf(_SC_NPROCESSORS_CONF) * histogram->area_bytes_;
+	bool restartable = weft_per_cpu_is_restartable_();
+
+	assert_int_equal(histogram->restartable_.bytes, restartable ? all : 0);
+	assert_int_equal(histogram->atomic_.bytes, restartable ? histogram->area_bytes_ : all);
+	assert_int_equal(histogram->taken_.bytes, histogram->area_bytes_);
+}
+
 static void begins_empty(void **state)
 {
 	static const weft_histogram zeroed;
@@ -52,6 +64,7 @@ static void begins_empty(void **state)
 	for (int again = 0; again < 2; again++) {
 		memset((void *)&test, 0xa5, sizeof(test));
 		make(&test, LARGEST, PRECISION);
+		assert_has_areas(&test.histogram);
 		assert_int_equal(weft_histogram_read(&test.histogram, &test.snapshot), 0);
 		assert_int_equal(test.snapshot.count, 0);
 		assert_int_equal(weft_histogram_snapshot_percentile(&test.snapshot, 50), 0);
@@ -72,14 +85,19 @@ static void refuses_what_it_cannot_be(void **state)
 {
 	static const weft_histogram zeroed;
 	static const weft_histogram_snapshot zeroed_snapshot;
+	static WEFT_LINE_ALIGNED char line;
 	const unsigned wrong = WEFT_HISTOGRAM_PRECISION_MAX + 1;
 	recorded test;
 
 	(void)state;
 	assert_int_equal(weft_histogram_buckets(LARGEST, wrong), 0);
 	assert_int_equal(weft_histogram_buckets(LARGEST, UINT32_MAX), 0);
+	assert_int_equal(weft_histogram_memory_size(LARGEST, wrong), 0);
 	memset((void *)&test, 0xa5, sizeof(test));
 	assert_int_equal(weft_histogram_init(&test.histogram, LARGEST, wrong), -EINVAL);
+	assert_memory_equal(&test.histogram, &zeroed, sizeof(zeroed));
+	assert_int_equal(weft_histogram_init_in(&test.histogram, &line, SIZE_MAX, LARGEST, wrong),
+			 -EINVAL);
 	assert_memory_equal(&test.histogram, &zeroed, sizeof(zeroed));
 	assert_int_equal(weft_histogram_snapshot_init(&test.snapshot, LARGEST, wrong), -EINVAL);
 	assert_memory_equal(&test.snapshot, &zeroed_snapshot, sizeof(zeroed_snapshot));
@@ -361,6 +379,58 @@ static void may_be_made_without_sequences(void **state)
 	finish(&test);
 }
 
+static int init_in(void *histogram, void *memory, size_t bytes)
+{
+	return weft_histogram_init_in(histogram, memory, bytes, LARGEST, PRECISION);
+}
+
+static void fini(void *histogram)
+{
+	weft_histogram_fini(histogram);
+}
+
+/* One more in each bucket of all areas. */
+static void fill(const weft_per_cpu_ *areas)
+{
+	WEFT_ATOMIC(int64_t) *counts = areas->areas;
+
+	for (size_t i = 0; i < areas->bytes / sizeof(*counts); i++)
+		atomic_fetch_add_explicit(&counts[i], 1, memory_order_relaxed);
+}
+
+/* No count of a CPU is that of another, or a mark. */
+static void use_all_areas(void *made)
+{
+	weft_histogram *histogram = made;
+	weft_histogram_snapshot snapshot;
+	uint64_t areas;
+
+	assert_int_equal(weft_histogram_snapshot_init(&snapshot, LARGEST, PRECISION), 0);
+	assert_int_equal(weft_histogram_reset(histogram, &snapshot), 0);
+	assert_int_equal(snapshot.count, 0);
+	assert_has_areas(histogram);
+	fill(&histogram->restartable_);
+	fill(&histogram->atomic_);
+	weft_histogram_record(histogram, 5);
+	areas = (histogram->restartable_.bytes + histogram->atomic_.bytes) / histogram->area_bytes_;
+	assert_int_equal(weft_histogram_reset(histogram, &snapshot), 0);
+	assert_int_equal(snapshot.counts[5], areas + 1);
+	assert_int_equal(snapshot.count, areas * (snapshot.buckets + 1) + 1);
+	assert_int_equal(weft_histogram_reset(histogram, &snapshot), 0);
+	assert_int_equal(snapshot.count, 0);
+	weft_histogram_snapshot_fini(&snapshot);
+}
+
+static void lives_in_lent_memory(void **state)
+{
+	weft_histogram histogram;
+
+	(void)state;
+	lent_memory_is_enough(&(const lent_thing){&histogram, sizeof(histogram),
+						  weft_histogram_memory_size(LARGEST, PRECISION),
+						  init_in, use_all_areas, fini});
+}
+
 /* On every CPU that there is; one has no array, as if it had come after init. */
 static void records_on_every_cpu(void **state)
 {
@@ -535,6 +605,7 @@ int main(void)
 		cmocka_unit_test(snapshots_add_up),
 		cmocka_unit_test(one_thread_may_lack_sequences),
 		cmocka_unit_test(may_be_made_without_sequences),
+		cmocka_unit_test(lives_in_lent_memory),
 		cmocka_unit_test(records_on_every_cpu),
 		cmocka_unit_test(signal_handlers_record),
 		cmocka_unit_test(many_threads_record_and_reset),
