@@ -132,7 +132,8 @@ static void alignment_must_be_a_power_of_two(void **state)
 	static const size_t wrong[] = {0, 3, 24, SIZE_MAX};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	/* volatile: it is changed between setjmp and longjmp. */
+	for (volatile size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		if (setjmp(after_contract) != 0)
 			continue;
 		assert_null(weft_memory_alloc(64, wrong[i], WEFT_MEMORY_ANY));
