@@ -7,8 +7,7 @@
  * segments and gives them back when they are drained.
  *
  * When not to use it: where producers can be told to wait, a bounded queue (mpmc_queue.h) keeps the
- * memory in bounds and in the cache, and never allocates. A thread that may be stopped for long
- * inside a push hides the elements behind its own, see the table.
+ * memory in bounds and in the cache, and never allocates.
  *
  * Source: a list of segments whose slots are claimed by one exchange, and a segment that lives as
  * long as its claims, as in crossbeam's SegQueue and folly's UnboundedQueue; a consumer that meets
@@ -43,7 +42,8 @@
  * Memory: a segment has 992 elements, or as many as fit into 31 KiB (496 of 64 bytes), but 8 at
  * least, unless init is told otherwise, and two more bytes for each of them. An empty queue keeps
  * one segment in use and two spare ones, and one for each call that is, or was when a segment was
- * last drained, inside a push or a pop. Trim frees all but those in use.
+ * last drained, inside a push or a pop. Trim frees all but those in use. Segments come from
+ * aligned_alloc, so that each is near the producer that needed it first.
  */
 
 #include <string.h>

@@ -92,6 +92,23 @@ static void equals_its_model(void **state)
 	}
 }
 
+/* The counts are looked at one after the other: any two may be found, around their wrap, too. */
+static void size_is_never_below_zero(void **state)
+{
+	weft_mpmc_unbounded queue;
+
+	(void)state;
+	assert_int_equal(weft_mpmc_unbounded_init(&queue, 4, 8), 0);
+	for (uint64_t at = UINT64_MAX - 2; at != 2; at++) {
+		atomic_store_explicit(&queue.filled_, at, memory_order_relaxed);
+		atomic_store_explicit(&queue.drained_, at + 1, memory_order_relaxed);
+		assert_int_equal(weft_mpmc_unbounded_size(&queue), 0);
+		atomic_store_explicit(&queue.drained_, at - 1, memory_order_relaxed);
+		assert_int_equal(weft_mpmc_unbounded_size(&queue), 4);
+	}
+	weft_mpmc_unbounded_fini(&queue);
+}
+
 static void closes(void **state)
 {
 	(void)state;
@@ -208,6 +225,7 @@ int main(void)
 		cmocka_unit_test(refuses_segments),
 		ELEMENT_TESTS(&elements_of_mpmc_unbounded),
 		cmocka_unit_test(equals_its_model),
+		cmocka_unit_test(size_is_never_below_zero),
 		cmocka_unit_test(closes),
 		cmocka_unit_test(gives_memory_back),
 		cmocka_unit_test(stopped_producer_is_passed_by),

@@ -222,6 +222,37 @@ static void behaves_like_an_array(void **state)
 	}
 }
 
+/* As the header says: chunks of 64 KiB, or of eight objects where that is more. */
+static void chunks_are_large_enough(void **state)
+{
+	static const struct {
+		size_t object_size, object_bytes, chunk_bytes, cached;
+	} expected[] = {
+		{1, 8, CHUNK_BYTES, 256},
+		{9, 16, CHUNK_BYTES, 256},
+		{256, 256, CHUNK_BYTES, 256},
+		{257, 272, CHUNK_BYTES, 255},
+		/* Eight and the header fill a chunk. */
+		{(CHUNK_BYTES - WEFT_CACHE_LINE) / 8, 8176, CHUNK_BYTES, 8},
+		{8177, 8192, 2 * CHUNK_BYTES, 8},
+		{40000, 40000, 8 * CHUNK_BYTES, 2},
+		{WEFT_OBJECT_POOL_SIZE_MAX, WEFT_OBJECT_POOL_SIZE_MAX, 256 * CHUNK_BYTES, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		weft_object_pool pool;
+		weft_object_pool_statistics found;
+
+		init(&pool, expected[i].object_size);
+		found = weft_object_pool_stats(&pool);
+		assert_int_equal(found.object_bytes, expected[i].object_bytes);
+		assert_int_equal(found.chunk_bytes, expected[i].chunk_bytes);
+		assert_int_equal(pool.options_.cached_objects, expected[i].cached);
+		fini(&pool);
+	}
+}
+
 static void knows_where_objects_are(void **state)
 {
 	weft_object_pool pool;
@@ -723,6 +754,7 @@ int main(void)
 		cmocka_unit_test(objects_do_not_overlap),
 		cmocka_unit_test(newest_comes_first),
 		cmocka_unit_test(behaves_like_an_array),
+		cmocka_unit_test(chunks_are_large_enough),
 		cmocka_unit_test(knows_where_objects_are),
 		cmocka_unit_test(has_no_more_than_the_maximum),
 		cmocka_unit_test(takes_chunks_where_it_is_told),
