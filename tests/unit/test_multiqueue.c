@@ -122,6 +122,89 @@ static void one_lane_is_strict(void **state)
 	weft_multiqueue_fini(&queue);
 }
 
+/* More than a front holds, so that a batch that finds no room is found out. */
+#define BATCH_MAX 100
+
+/* What is in a lane, in the order of the pushes. */
+typedef struct plain_lane {
+	struct {
+		uint64_t priority;
+		uintptr_t element;
+	} inside[512];
+	size_t count;
+	uintptr_t pushed;
+} plain_lane;
+
+static void push_some(weft_multiqueue_handle *handle, plain_lane *plain, uint64_t priority,
+		      size_t count)
+{
+	void *elements[BATCH_MAX];
+	size_t pushed;
+
+	for (size_t i = 0; i < count; i++)
+		elements[i] = (void *)(plain->pushed + i);
+	pushed = weft_multiqueue_try_push_batch(handle, priority, elements, count);
+	assert_true(pushed == count || plain->count + pushed >= 200);
+	assert_true(plain->count + pushed <= 512);
+	for (size_t i = 0; i < pushed; i++, plain->count++) {
+		plain->inside[plain->count].priority = priority;
+		plain->inside[plain->count].element = plain->pushed++;
+	}
+}
+
+static void pop_some(weft_multiqueue_handle *handle, plain_lane *plain, size_t count)
+{
+	void *elements[BATCH_MAX];
+	uint64_t priorities[BATCH_MAX];
+	size_t popped = weft_multiqueue_try_pop_batch(handle, elements, priorities, count);
+
+	assert_int_equal(popped, count < plain->count ? count : plain->count);
+	for (size_t i = 0; i < popped; i++) {
+		size_t first = 0;
+
+		for (size_t j = 1; j < plain->count; j++)
+			if (plain->inside[j].priority < plain->inside[first].priority)
+				first = j;
+		assert_true(priorities[i] == plain->inside[first].priority);
+		assert_int_equal((uintptr_t)elements[i], plain->inside[first].element);
+		plain->count--;
+		memmove(&plain->inside[first], &plain->inside[first + 1],
+			(plain->count - first) * sizeof(plain->inside[0]));
+	}
+}
+
+/* One lane gives what a plain array gives, when its front and its heap are filled and emptied in
+ * any order, full and empty included. */
+static void one_lane_equals_an_array(void **state)
+{
+	seeded_random random = {seeded_random_seed()};
+
+	(void)state;
+	for (int round = 0; round < 30; round++) {
+		uint64_t priorities = 1 + seeded_random_below(&random, 1000);
+		static plain_lane plain;
+		weft_multiqueue_handle handle;
+		weft_multiqueue queue;
+
+		plain.count = plain.pushed = 0;
+		assert_int_equal(weft_multiqueue_init(&queue, 200, 1, 1), 0);
+		weft_multiqueue_handle_init(&handle, &queue);
+		for (int i = 0; i < 1000; i++) {
+			/* Now it fills, now it empties. */
+			bool fills = seeded_random_below(&random, 8) < (i / 100 % 2 == 0 ? 5 : 3);
+			size_t count = 1 + (size_t)seeded_random_below(&random, BATCH_MAX);
+
+			if (fills)
+				push_some(&handle, &plain, seeded_random_below(&random, priorities),
+					  count);
+			else
+				pop_some(&handle, &plain, count);
+			assert_int_equal(weft_multiqueue_size(&queue), plain.count);
+		}
+		weft_multiqueue_fini(&queue);
+	}
+}
+
 /* What was asked for fits, whether it is of one priority or of many; and again, when all has been
  * taken out. */
 static void fills(void **state)
@@ -566,6 +649,7 @@ int main(void)
 		cmocka_unit_test(refuses_arguments),
 		cmocka_unit_test(lives_in_memory_of_the_caller),
 		cmocka_unit_test(one_lane_is_strict),
+		cmocka_unit_test(one_lane_equals_an_array),
 		cmocka_unit_test(fills),
 		cmocka_unit_test(closes),
 		cmocka_unit_test(goes_around_a_lane_that_is_taken),
