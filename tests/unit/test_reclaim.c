@@ -562,6 +562,34 @@ static void a_child_goes_on_alone(void **state)
 	assert_int_equal(freed, 10);
 }
 
+/* What waits for its grace period then is the parent's alone; what was retired after that is freed
+ * in both. */
+static void fork_in_a_grace_period(void **state)
+{
+	reader other;
+	pid_t child;
+
+	(void)state;
+	start(&other, false);
+	for (int i = 0; i < 3; i++)
+		retire_piece(1);
+	assert_int_equal(weft_reclaim_poll(), 0);
+	for (int i = 0; i < 2; i++)
+		retire_piece(1);
+	assert_int_equal(statistics().objects, 5);
+	child = fork();
+	if (child == 0) {
+		if (statistics().bytes != 2)
+			_exit(7);
+		_exit(live_as_a_child(2));
+	}
+	wait_for_child(child);
+	assert_int_equal(freed, 0);
+	finish(&other);
+	free_all();
+	assert_int_equal(freed, 5);
+}
+
 /* As nobody else is there, a sanitizer allows the child threads. */
 static void a_child_has_threads(void **state)
 {
@@ -664,6 +692,7 @@ int main(void)
 		cmocka_unit_test_setup(handlers_may_read, begin),
 		cmocka_unit_test_setup(a_child_goes_on_alone, begin),
 		cmocka_unit_test_setup(a_child_has_threads, begin),
+		cmocka_unit_test_setup(fork_in_a_grace_period, begin),
 		cmocka_unit_test_setup(fork_inside_a_section, begin),
 		cmocka_unit_test_setup(frees_what_it_should, begin),
 	};
