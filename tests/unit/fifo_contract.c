@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -410,21 +411,21 @@ static void equals_its_model(void **state)
 
 /* Memory of the caller */
 
-/* Memory for a queue of this capacity, with a line before it and one behind, all 0xa5. It does not
- * begin where malloc's does, so nobody but the test can free it. */
-static unsigned char *lent_memory(const fifo *kind, size_t capacity)
+/* Memory of so many bytes for a queue, with a line before it and one behind, all 0xa5. It is not of
+ * malloc, so that a free of it does not go unnoticed. */
+static unsigned char *lent_memory(size_t bytes)
 {
-	size_t bytes = kind->memory_size(capacity) + 2 * WEFT_CACHE_LINE;
-	unsigned char *memory = aligned_alloc(WEFT_CACHE_LINE, bytes);
+	unsigned char *memory = mmap(NULL, bytes + 2 * WEFT_CACHE_LINE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	assert_non_null(memory);
-	memset(memory, 0xa5, bytes);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	memset(memory, 0xa5, bytes + 2 * WEFT_CACHE_LINE);
 	return memory + WEFT_CACHE_LINE;
 }
 
-static void give_back(unsigned char *memory)
+static void give_back(unsigned char *memory, size_t bytes)
 {
-	free(memory - WEFT_CACHE_LINE);
+	munmap(memory - WEFT_CACHE_LINE, bytes + 2 * WEFT_CACHE_LINE);
 }
 
 static void assert_untouched(const unsigned char *memory, size_t bytes)
@@ -451,7 +452,7 @@ static void refuses_memory(void **state)
 {
 	const fifo *kind = *state;
 	size_t bytes = kind->memory_size(4);
-	unsigned char *memory = lent_memory(kind, 4);
+	unsigned char *memory = lent_memory(bytes);
 	const struct {
 		void *memory;
 		size_t bytes, capacity;
@@ -477,7 +478,7 @@ static void refuses_memory(void **state)
 		kind->fini(queue);
 	}
 	assert_untouched(memory, bytes);
-	give_back(memory);
+	give_back(memory, bytes);
 	free(queue);
 }
 
@@ -489,7 +490,7 @@ static void lives_in_memory_of_the_caller(void **state)
 
 	for (size_t c = 0; c < CAPACITIES; c++) {
 		size_t bytes = kind->memory_size(capacities[c]);
-		unsigned char *memory = lent_memory(kind, capacities[c]);
+		unsigned char *memory = lent_memory(bytes);
 		void *queue = zeroed_queue(kind);
 		uint64_t value;
 
@@ -509,7 +510,7 @@ static void lives_in_memory_of_the_caller(void **state)
 		}
 		assert_untouched(memory - WEFT_CACHE_LINE, WEFT_CACHE_LINE);
 		assert_untouched(memory + bytes, WEFT_CACHE_LINE);
-		give_back(memory);
+		give_back(memory, bytes);
 		free(queue);
 	}
 }
