@@ -103,10 +103,10 @@ static void run_ring(const void *orders)
 
 #define RING(...) (&(const struct ring_orders){__VA_ARGS__})
 
-/* A work-stealing deque with fences (Le et al. 2013): one thief, room for four. */
-
+/* A work-stealing deque with fences (Le et al. 2013), which imply the orders of the load of top and
+ * of the exchanges: two thieves, room for four. */
 static struct deque_orders {
-	memory_order publish, take_fence, steal_fence, steal_bottom;
+	memory_order publish, take_bottom, take_fence, steal_fence, steal_bottom;
 } deque_orders;
 
 static atomic_int deque_top, deque_bottom;
@@ -127,7 +127,7 @@ static int *deque_take(void)
 	int bottom = atomic_load_explicit(&deque_bottom, RELAXED) - 1;
 	int *element = NULL;
 
-	atomic_store_explicit(&deque_bottom, bottom, RELEASE);
+	atomic_store_explicit(&deque_bottom, bottom, deque_orders.take_bottom);
 	atomic_thread_fence(deque_orders.take_fence);
 
 	int top = atomic_load_explicit(&deque_top, RELAXED);
@@ -138,10 +138,10 @@ static int *deque_take(void)
 			if (!atomic_compare_exchange_strong_explicit(&deque_top, &top, top + 1,
 								     SEQ_CST, RELAXED))
 				element = NULL;
-			atomic_store_explicit(&deque_bottom, bottom + 1, RELEASE);
+			atomic_store_explicit(&deque_bottom, bottom + 1, deque_orders.take_bottom);
 		}
 	} else {
-		atomic_store_explicit(&deque_bottom, bottom + 1, RELEASE);
+		atomic_store_explicit(&deque_bottom, bottom + 1, deque_orders.take_bottom);
 	}
 	return element;
 }
@@ -750,15 +750,17 @@ static const struct model_scenario scenarios[] = {
 	      RING(ACQUIRE, RELEASE, RELAXED, RELEASE), RACE, ),
 	FAULT("ring: pop does not release the slot", run_ring,
 	      RING(ACQUIRE, RELEASE, ACQUIRE, RELAXED), RACE, ),
-	SOUND("deque", run_deque, DEQUE(RELEASE, SEQ_CST, SEQ_CST, ACQUIRE)),
-	FAULT("deque: push does not release", run_deque, DEQUE(RELAXED, SEQ_CST, SEQ_CST, ACQUIRE),
-	      RACE, ),
-	FAULT("deque: the fence of take", run_deque, DEQUE(RELEASE, ACQ_REL, SEQ_CST, ACQUIRE),
-	      RACE, ),
-	FAULT("deque: the fence of steal", run_deque, DEQUE(RELEASE, SEQ_CST, ACQ_REL, ACQUIRE),
-	      RACE, ),
+	SOUND("deque", run_deque, DEQUE(RELEASE, RELEASE, SEQ_CST, SEQ_CST, ACQUIRE)),
+	FAULT("deque: push does not release", run_deque,
+	      DEQUE(RELAXED, RELEASE, SEQ_CST, SEQ_CST, ACQUIRE), RACE, ),
+	FAULT("deque: take breaks the release sequence of push", run_deque,
+	      DEQUE(RELEASE, RELAXED, SEQ_CST, SEQ_CST, ACQUIRE), RACE, ),
+	FAULT("deque: the fence of take", run_deque,
+	      DEQUE(RELEASE, RELEASE, ACQ_REL, SEQ_CST, ACQUIRE), RACE, ),
+	FAULT("deque: the fence of steal", run_deque,
+	      DEQUE(RELEASE, RELEASE, SEQ_CST, ACQ_REL, ACQUIRE), RACE, ),
 	FAULT("deque: steal does not acquire bottom", run_deque,
-	      DEQUE(RELEASE, SEQ_CST, SEQ_CST, RELAXED), RACE, ),
+	      DEQUE(RELEASE, RELEASE, SEQ_CST, SEQ_CST, RELAXED), RACE, ),
 	FAULT("stack: ABA of recycled nodes", run_aba, NULL, "not true", .preemptions = 3),
 	FAULT("stack: use after free", run_use_after_free, NULL, "use after free", ),
 	FAULT("double free", run_double_free, NULL, "double free", ),
