@@ -95,10 +95,10 @@ static int keep_what_is_needed(hwloc_topology_t machine)
 						 HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
 	/*
 	 * The x86 component reads CPUID on every CPU, and to do that binds the calling thread to
-	 * each of them. The kernel has already told all we need.
+	 * each of them. The kernel has already told all we need. Refused where hwloc has no such
+	 * component: on other processors.
 	 */
-	result |= hwloc_topology_set_components(machine, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,
-						"x86");
+	hwloc_topology_set_components(machine, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
 	return result == 0 ? 0 : -ENODEV;
 }
 
