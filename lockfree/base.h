@@ -88,6 +88,29 @@ WEFT_API WEFT_COLD void weft_contract_broken_(const char *where, const char *con
  */
 WEFT_API WEFT_COLD void weft_cpu_stand_back_(const volatile void *line);
 
+/* What one side of a queue remembers for the function below. Valid when zeroed. */
+typedef struct weft_cpu_heels_ {
+	WEFT_ATOMIC(uint64_t) at;           /* the ticket of the time before */
+	WEFT_ATOMIC(uint64_t) begin_at;     /* that of the beginning of the measurement */
+	WEFT_ATOMIC(uint64_t) begin_ns;     /* 0: there was none */
+	WEFT_ATOMIC(uint64_t) settled_time; /* 1024 times that for an element, as a rule */
+	WEFT_ATOMIC(uint32_t) occasions;    /* left until the end of the measurement */
+	WEFT_ATOMIC(uint32_t) quarterings;  /* how much shorter the rests are than the longest */
+	WEFT_ATOMIC(uint32_t) settled;      /* the same as a rule, outside of experiments */
+	WEFT_ATOMIC(uint32_t) patience;     /* the occasions between two, beyond the least */
+	WEFT_ATOMIC(uint32_t) shortens;     /* whether the rests of this or the next are shorter */
+} weft_cpu_heels_;
+
+/*
+ * For one side of a queue that finds nothing at this ticket (twice the count of what it has taken):
+ * whether to look again. When it took a few things since the last time it is at the other's heels,
+ * and with each look takes a line away that the other is writing. Where that has been found to pay
+ * (rest.c) it rests, and the other gets ahead. One that polls is not held up, nor one that is given
+ * a single thing each time, as by a thread that waits for its answer.
+ * Threads: any. Progress: wait-free, up to 3.2 microseconds.
+ */
+WEFT_API WEFT_COLD bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket);
+
 WEFT_END_DECLS
 
 #define WEFT_STRINGIFY_(x) #x
@@ -162,55 +185,6 @@ static __attribute__((cold, noinline, unused)) void weft_cpu_yield_line_(void)
 {
 	for (int i = 0; i < WEFT_PAUSES_OFF_A_LINE_; i++)
 		weft_cpu_relax();
-}
-
-#define WEFT_AT_THE_HEELS_ 63
-/* After a rest in vain so many occasions go without one. */
-#define WEFT_RESTS_SPARED_ 1024
-#define WEFT_HAS_RESTED_   UINT32_MAX
-
-/* What one side of a ring remembers for the function below. Valid when zeroed. */
-typedef struct weft_cpu_heels_ {
-	WEFT_ATOMIC(uint64_t) at;     /* the ticket of the time before */
-	WEFT_ATOMIC(uint32_t) spared; /* occasions to go without a rest; or that there was one */
-} weft_cpu_heels_;
-
-/*
- * For one side of a ring of slots, when none is ready at this ticket (twice its number): whether to
- * look again. When only a few slots were ready since the last time, this side is at the other's
- * heels, and with each look takes a line away that the other is writing: it rests, and the other
- * gets ahead. One that polls is not held up, nor one that is given a single element each time, as
- * by a thread that waits for its answer; nor one whose rest was in vain, as the other side did not
- * get far ahead although it was left alone: it has not more to give.
- * Threads: any. Progress: wait-free, 2 or 3 microseconds.
- */
-static __attribute__((cold, noinline, unused)) bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels,
-									  uint64_t ticket)
-{
-	/* relaxed: hints, for which it does not matter who wrote what. */
-	uint64_t passed = (ticket - atomic_load_explicit(&heels->at, memory_order_relaxed)) / 2;
-	uint32_t spared = 0;
-	bool rests = false;
-
-	if (passed == 0)
-		return false;
-	atomic_store_explicit(&heels->at, ticket, memory_order_relaxed);
-	if (passed == 1)
-		return false;
-	if (passed <= 2 * WEFT_AT_THE_HEELS_) {
-		spared = atomic_load_explicit(&heels->spared, memory_order_relaxed);
-		rests = spared == 0 && passed <= WEFT_AT_THE_HEELS_;
-		if (rests)
-			spared = WEFT_HAS_RESTED_;
-		else if (spared == WEFT_HAS_RESTED_)
-			spared = WEFT_RESTS_SPARED_;
-		else if (spared > 0)
-			spared--;
-	}
-	atomic_store_explicit(&heels->spared, spared, memory_order_relaxed);
-	if (rests)
-		weft_cpu_yield_line_();
-	return rests;
 }
 
 #endif

@@ -27,8 +27,8 @@
  *     ..._is_closed, _size                any      lock-free  no      no
  *     ..._capacity, _accepts              any      wait-free  no      no
  *
- * A "no" takes 2 or 3 microseconds longer when only a few elements, or slots, were there since the
- * last "no": the call looks twice, so that the other side gets ahead.
+ * A "no" takes up to 3 microseconds longer where that makes a stream faster: the call looks twice,
+ * so that the other side gets ahead (rest.c).
  *
  * Order: FIFO. A batch keeps its order; elements of other threads may come between.
  * Suspended threads: a push is exact however long its thread was suspended in it. A pop that was

@@ -28,8 +28,8 @@
  *     between ticket and release makes try_push answer "full" one lap later. So "empty" and "full"
  *     are linearizable only while no other thread is inside such a call; elements are never lost,
  *     doubled or reordered. A retry inside a call means that another thread's call succeeded.
- *     A "no" takes 2 or 3 microseconds longer when only a few elements, or slots, were there since
- *     the last "no": the call looks twice, so that the other side gets ahead.
+ *     A "no" takes up to 3 microseconds longer where that makes a stream faster: the call looks
+ *     twice, so that the other side gets ahead (rest.c).
  *
  * Order: FIFO by ticket, hence FIFO for each producer as each consumer sees it.
  * End: a closed queue takes nothing more; what is inside is popped first, then pop says -EPIPE. It

@@ -463,35 +463,6 @@ bool weft_mpmc_unbounded_await_(const weft_mpmc_unbounded *queue, weft_mpmc_unbo
 							memory_order_acq_rel, memory_order_acquire);
 }
 
-/* Counts what looks found, up to where it does not matter any more. relaxed: a guess. */
-static void note_found(weft_mpmc_unbounded *queue, size_t found)
-{
-	uint32_t before = atomic_load_explicit(&queue->head_found_, memory_order_relaxed);
-
-	if (before <= WEFT_AT_THE_HEELS_)
-		atomic_store_explicit(&queue->head_found_, before + (uint32_t)found,
-				      memory_order_relaxed);
-}
-
-/*
- * There is nothing. When there were a few elements since that was so last, consumers are at the
- * heels of producers, and take the lines from them that are being filled: stays off them for a
- * moment, once, and returns whether it did. As weft_cpu_rest_behind_. relaxed: a guess.
- */
-static bool catch_breath(weft_mpmc_unbounded *queue)
-{
-	uint32_t found = atomic_load_explicit(&queue->head_found_, memory_order_relaxed);
-
-	if (found != 0)
-		atomic_store_explicit(&queue->head_found_, 0, memory_order_relaxed);
-	if (found <= 1 || found > WEFT_AT_THE_HEELS_)
-		return false;
-	/* Twice: after half of it a pair is 7 to 15 % slower. */
-	weft_cpu_yield_line_();
-	weft_cpu_yield_line_();
-	return true;
-}
-
 /* Lets a segment go that head_ has left with so many pins of other threads. */
 static void retire(weft_mpmc_unbounded *queue, segment *drained, uint64_t pins)
 {
@@ -573,7 +544,8 @@ weft_mpmc_unbounded_claim_ weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue,
 			/* relaxed: ordered by L4. */
 			if (atomic_load_explicit(&queue->drained_, memory_order_relaxed) !=
 				    drained ||
-			    catch_breath(queue))
+			    weft_cpu_rest_behind_(&queue->empty_at_,
+						  2 * (drained * queue->slots_ + index)))
 				continue;
 			claim.count = (tail & WEFT_MPMC_UNBOUNDED_CLOSED_) != 0 ? -EPIPE : -EAGAIN;
 			return claim;
@@ -584,10 +556,8 @@ weft_mpmc_unbounded_claim_ weft_mpmc_unbounded_look_(weft_mpmc_unbounded *queue,
 		 * fails. */
 		if (atomic_compare_exchange_weak_explicit(
 			    &queue->head_, &head, moved_by(head, (size_t)claim.count, end - index),
-			    memory_order_acq_rel, memory_order_relaxed)) {
-			note_found(queue, end - index);
+			    memory_order_acq_rel, memory_order_relaxed))
 			return claim;
-		}
 		weft_cpu_stand_back_(&queue->head_);
 	}
 }

@@ -94,8 +94,7 @@ typedef struct weft_mpmc_unbounded {
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
 	/* Where the next element comes from; written by consumers. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
-	/* How many claimed slots looks found since one found none. */
-	WEFT_ATOMIC(uint32_t) head_found_;
+	weft_cpu_heels_ empty_at_; /* where there was no element */
 	/* Constant between init and fini, so that it stays shared in every cache. */
 	WEFT_LINE_ALIGNED uint32_t slots_; /* in a segment */
 	uint32_t flags_bytes_;             /* of the states, and of the fates */

@@ -138,58 +138,6 @@ static void batch_ends_at_a_stopped_thread(void **state)
 	weft_mpmc_queue_fini(&queue);
 }
 
-/* Whether it rests when so many slots were ready since the last time. */
-static bool rests_after(weft_cpu_heels_ *heels, uint64_t *ticket, uint64_t passed)
-{
-	*ticket += 2 * passed;
-	return weft_cpu_rest_behind_(heels, *ticket);
-}
-
-/* Only a few slots since the last time: not none, not one, not many. */
-static void looks_twice_at_the_heels(void **state)
-{
-	weft_cpu_heels_ heels;
-
-	(void)state;
-	/* Also where the tickets start again from 0. */
-	for (uint64_t start = 0; start < 400; start += 2) {
-		uint64_t ticket = 0 - start;
-
-		atomic_init(&heels.at, ticket);
-		atomic_init(&heels.spared, 0);
-		for (int i = 0; i < 3; i++) {
-			assert_false(rests_after(&heels, &ticket, 0));
-			assert_false(rests_after(&heels, &ticket, 1));
-			assert_true(rests_after(&heels, &ticket, i == 1 ? WEFT_AT_THE_HEELS_ : 2));
-			assert_false(rests_after(&heels, &ticket, 0));
-			/* The other side is far ahead now. */
-			assert_false(rests_after(&heels, &ticket, 2 * WEFT_AT_THE_HEELS_ + 1));
-			assert_false(rests_after(&heels, &ticket, WEFT_AT_THE_HEELS_ + 1));
-		}
-	}
-}
-
-/* The other side does not get ahead when it is left alone: it is slow. */
-static void rests_in_vain_are_rare(void **state)
-{
-	weft_cpu_heels_ heels;
-	uint64_t ticket = 0;
-
-	(void)state;
-	memset(&heels, 0, sizeof(heels));
-	for (int i = 0; i < 3; i++) {
-		assert_true(rests_after(&heels, &ticket, 3));
-		assert_false(rests_after(&heels, &ticket, 2 * WEFT_AT_THE_HEELS_));
-		for (int spared = 0; spared < WEFT_RESTS_SPARED_; spared++)
-			assert_false(rests_after(&heels, &ticket, 2 + (uint64_t)spared % 60));
-	}
-	/* Until it is quick again. */
-	assert_true(rests_after(&heels, &ticket, 3));
-	assert_false(rests_after(&heels, &ticket, 3));
-	assert_false(rests_after(&heels, &ticket, 200));
-	assert_true(rests_after(&heels, &ticket, 3));
-}
-
 int main(void)
 {
 	static const fifo *const kinds[] = {&fifo_mpmc_queue, &fifo_mpmc_queue_typed, NULL};
@@ -202,8 +150,6 @@ int main(void)
 		cmocka_unit_test(stopped_producer_delays_its_slot),
 		cmocka_unit_test(stopped_consumer_keeps_its_slot),
 		cmocka_unit_test(batch_ends_at_a_stopped_thread),
-		cmocka_unit_test(looks_twice_at_the_heels),
-		cmocka_unit_test(rests_in_vain_are_rare),
 	};
 
 	return fifo_contract_run(kinds, tests, sizeof(tests) / sizeof(tests[0]));

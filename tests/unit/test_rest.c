@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of lockfree/rest: what the rests of a consumer are, for producers of one kind or another.
+ * The time is the test's, and passes while somebody looks at it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <weft/lockfree/base.h>
+
+enum {
+	LOOK_NS = 20,
+	REST_MAX_NS = 3200,
+	/* As heels.settled says it. */
+	REST_OF_200_NS = 2,
+	NO_REST = 3,
+	/* Of the line between the two, there and back, with which this many elements come. */
+	TRANSFER_NS = 300,
+	AT_ONCE = 2,
+	/* To push an element while the line is at home, and to pop one. */
+	PUSH_NS = 20,
+	POP_NS = 10,
+};
+
+static weft_cpu_heels_ heels;
+static uint64_t now_ns, ticket, due_ns;
+static uint64_t elements; /* since nothing was found */
+
+uint64_t __wrap_weft_clock_ns_(void);
+
+uint64_t __wrap_weft_clock_ns_(void)
+{
+	return now_ns += LOOK_NS;
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	memset((void *)&heels, 0, sizeof(heels));
+	due_ns = now_ns = 1000000;
+	ticket = elements = 0;
+	return 0;
+}
+
+/* Finds nothing, when so many elements were there since the last time. Returns how long it rests.
+ */
+static uint64_t finds_nothing_after(uint64_t taken)
+{
+	uint64_t begin_ns = now_ns;
+	bool again;
+
+	ticket += 2 * taken;
+	again = weft_cpu_rest_behind_(&heels, ticket);
+	assert_int_equal(again, now_ns - begin_ns >= 200);
+	return now_ns - begin_ns;
+}
+
+/* Finds nothing so many times, where somebody pushes an element each `interval_ns`, if the consumer
+ * keeps up with that. Returns the nanoseconds for an element. */
+static uint64_t take_from(uint64_t interval_ns, unsigned times)
+{
+	uint64_t begin_ns = now_ns, all = 0;
+
+	for (unsigned i = 0; i < times; i++) {
+		uint64_t most = AT_ONCE + finds_nothing_after(elements) / PUSH_NS;
+
+		now_ns += TRANSFER_NS;
+		/* It waits for one that is not there yet. */
+		if (due_ns > now_ns)
+			now_ns = due_ns;
+		for (elements = 0; elements < most && due_ns <= now_ns; elements++)
+			due_ns += interval_ns;
+		now_ns += elements * POP_NS;
+		all += elements;
+	}
+	return (now_ns - begin_ns) / all;
+}
+
+static void one_at_a_time_is_not_kept_waiting(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		assert_int_equal(finds_nothing_after(0), 0);
+		assert_int_equal(finds_nothing_after(1), 0);
+	}
+	/* One that slept comes with a ticket of long ago. */
+	ticket -= 1000;
+	assert_int_equal(finds_nothing_after(0), 0);
+	assert_true(finds_nothing_after(2) >= REST_MAX_NS);
+}
+
+static void a_stream_gets_ahead(void **state)
+{
+	(void)state;
+	/* From the beginning. Two by two it is 160 ns each. */
+	assert_true(take_from(1, 16) < 40);
+	assert_true(take_from(1, 10000) < 40);
+	assert_int_equal(heels.settled, 0);
+	/* Again, after some time of another kind. */
+	take_from(400, 100);
+	for (int i = 0; i < 1000; i++) {
+		now_ns += 100000;
+		finds_nothing_after(2);
+	}
+	assert_int_equal(heels.settled, NO_REST);
+	due_ns = now_ns;
+	take_from(1, 2000);
+	assert_true(take_from(1, 1000) < 40);
+}
+
+static void who_has_a_rate_of_its_own_is_kept_up_with_and_no_more(void **state)
+{
+	uint64_t longest_ns = 0, rested_ns = 0;
+
+	(void)state;
+	/* Too fast to be taken two by two. */
+	take_from(100, 2000);
+	for (unsigned i = 0; i < 1000; i++) {
+		take_from(100, 1);
+		if (due_ns + longest_ns < now_ns)
+			longest_ns = now_ns - due_ns;
+	}
+	assert_true(longest_ns < 3 * REST_MAX_NS);
+	assert_int_equal(heels.settled, REST_OF_200_NS);
+	/* Slower from now on. */
+	take_from(200, 2000);
+	assert_int_equal(heels.settled, NO_REST);
+	for (unsigned i = 0; i < 10000; i++) {
+		now_ns += 400;
+		rested_ns += finds_nothing_after(2);
+	}
+	assert_true(rested_ns > 0);
+	assert_true(rested_ns < 10000 * 400 / 100);
+}
+
+static void rare_ones_are_not_kept_waiting(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		now_ns += 5000;
+		finds_nothing_after(2);
+	}
+	for (int i = 0; i < 1000; i++) {
+		uint64_t rest_ns;
+
+		now_ns += 5000;
+		rest_ns = finds_nothing_after(2);
+		assert_true(rest_ns <= LOOK_NS);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(one_at_a_time_is_not_kept_waiting, reset),
+		cmocka_unit_test_setup(a_stream_gets_ahead, reset),
+		cmocka_unit_test_setup(who_has_a_rate_of_its_own_is_kept_up_with_and_no_more,
+				       reset),
+		cmocka_unit_test_setup(rare_ones_are_not_kept_waiting, reset),
+	};
+
+	return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
+}
