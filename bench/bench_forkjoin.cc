@@ -38,7 +38,7 @@ WEFT_FORKABLE_2(long, skynet, long, long);
 
 long skynet(weft_fork at, long base, long size)
 {
-	if (size == 1)
+	if (size == 1) [[likely]]
 		return base;
 	size /= 10;
 	for (int i = 0; i < 9; i++)
@@ -309,7 +309,7 @@ class serial : public group_forks<alone>
 	{
 		long sum = 0;
 
-		if (size == 1)
+		if (size == 1) [[likely]]
 			return base;
 		size /= 10;
 		for (int i = 0; i < 10; i++)

@@ -52,7 +52,8 @@ template <class Group> long group_skynet(long base, long size)
 	std::array<long, 9> parts;
 	long sum;
 
-	if (size == 1)
+	/* Of ten calls nine end here. */
+	if (size == 1) [[likely]]
 		return base;
 	size /= 10;
 

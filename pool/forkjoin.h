@@ -32,6 +32,12 @@
  * that it has not joined, unless somebody was about to steal them. `at` is passed on by value, and
  * only downwards.
  *
+ * Where most calls only look whether there is anything to do, say so: if (WEFT_LIKELY(size == 1))
+ * return ...; then gcc puts that look into their callers wherever they are made. Else, of a
+ * function that is not as small as fib, it does so for some levels of the recursion, and whether
+ * the lowest one is among them depends on the depth of the first call. A stolen call begins at
+ * another one.
+ *
  * When not to use it: for calls that wait for something other than their own forks (meanwhile their
  * worker goes on, but nobody comes to steal what they have forked), and when each call is to have a
  * future: see executor.h.
