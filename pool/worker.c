@@ -559,12 +559,12 @@ bool weft_worker_somebody_searches_(const weft_pool *pool)
 	return weft_wake_somebody_searches_(&pool->wake);
 }
 
-uint32_t weft_worker_spin_ns_(const weft_pool *pool)
+uint32_t weft_worker_note_submission_(const weft_pool *pool)
 {
 	uint64_t look_ns = weft_worker_look_ns_(pool);
-	weft_worker_follows_ = false;
 	uint32_t spin_ns = look_ns < WEFT_SPIN_IF_BEGUN_ ? (uint32_t)look_ns : INT32_MAX;
 
+	weft_worker_follows_ = false;
 	return weft_wake_somebody_is_idle_(&pool->wake) ? spin_ns : spin_ns | WEFT_SPIN_IF_BEGUN_;
 }
 

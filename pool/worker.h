@@ -265,12 +265,13 @@ bool weft_worker_sees_work_(const weft_worker_ *self);
 /* Whether some worker that is awake looks for work. A guess. */
 bool weft_worker_somebody_searches_(const weft_pool *pool);
 
-/* How long a thread spins that waits for a task which is submitted to this pool now; with a bit for
- * the case that no worker is idle. Then the task may begin only when another has ended, and the
- * waiting thread may be what keeps a worker from its CPU: it spins for a part of that time only,
- * unless the task has begun by then. */
+/* The calling thread submits tasks to this pool, and so is at no worker's heels any more. Returns
+ * how long a thread spins that waits for one of them; with a bit for the case that no worker is
+ * idle. Then the task may begin only when another has ended, and the waiting thread may be what
+ * keeps a worker from its CPU: it spins for a part of that time only, unless the task has begun by
+ * then. */
 #define WEFT_SPIN_IF_BEGUN_ ((uint32_t)1 << 31)
-uint32_t weft_worker_spin_ns_(const weft_pool *pool);
+uint32_t weft_worker_note_submission_(const weft_pool *pool);
 
 /* Tells all workers that the phase has changed. */
 void weft_worker_wake_all_(weft_pool *pool);

@@ -62,7 +62,7 @@ int weft_worker_send_(weft_pool *to, weft_task *first, uint32_t count,
 	return 0;
 }
 
-uint32_t weft_worker_spin_ns_(const weft_pool *of)
+uint32_t weft_worker_note_submission_(const weft_pool *of)
 {
 	(void)of;
 	return 0;
