@@ -242,6 +242,12 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
+		/* The slot is read and then written: asked for like this its line comes once for
+		 * both. Not again and again by one that polls a full ring.
+		 * relaxed: a hint. */
+		if (WEFT_LIKELY(atomic_load_explicit(&queue->full_at_.at, memory_order_relaxed) !=
+				ticket))
+			weft_cpu_prefetch_to_write_(slot);
 		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
 		word = atomic_load_explicit(weft_mpmc_pointer_queue_word_(slot),
 					    memory_order_acquire);

@@ -263,6 +263,12 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
+		/* The slot is read and then written: asked for like this its line comes once for
+		 * both. Not again and again by one that polls a full ring.
+		 * relaxed: a hint. */
+		if (WEFT_LIKELY(atomic_load_explicit(&queue->full_at_.at, memory_order_relaxed) !=
+				ticket))
+			weft_cpu_prefetch_to_write_(slot);
 		/* P1 acquire, pairs with C2, P2: it is free; or tail_ below is not outdated. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {
