@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * oneTBB: concurrent_queue, which has no bound, and concurrent_bounded_queue; task_group;
- * task_arena, and parallel_for in one.
+ * oneTBB: concurrent_queue, which has no bound, and concurrent_bounded_queue;
+ * concurrent_priority_queue; combinable, for counting; task_group; task_arena, and parallel_for in
+ * one.
  */
 
+#include <functional>
+
+#include <oneapi/tbb/combinable.h>
+#include <oneapi/tbb/concurrent_priority_queue.h>
 #include <oneapi/tbb/concurrent_queue.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -14,7 +19,9 @@
 #include "fork_scenarios.h"
 #include "peer/peer_list.h"
 #include "pool_scenarios.h"
+#include "priority_scenarios.h"
 #include "queue_scenarios.h"
+#include "update_scenarios.h"
 
 namespace bench
 {
@@ -66,6 +73,88 @@ template <class Element> class bounded
 
       private:
 	tbb::concurrent_bounded_queue<Element> queue_;
+};
+
+/* In the order of the numbers, whose upper bits are the priority: so equals are in that of their
+ * pushes, which it does not promise by itself. It has no bound of its own. */
+template <class Element> class priorities
+{
+      public:
+	using element = Element;
+	static constexpr bool strict = true;
+
+	explicit priorities(size_t capacity) : capacity_(capacity), queue_(capacity) {}
+
+	class user
+	{
+	      public:
+		explicit user(priorities &queue) : queue_(queue) {}
+
+		bool try_push(uint64_t, const Element &pushed)
+		{
+			if (queue_.queue_.size() >= queue_.capacity_)
+				return false;
+			queue_.queue_.push(pushed);
+			return true;
+		}
+
+		bool try_pop(Element &popped)
+		{
+			return queue_.queue_.try_pop(popped);
+		}
+
+		size_t try_push_batch(uint64_t priority, const Element *elements, size_t count)
+		{
+			size_t pushed = 0;
+
+			while (pushed < count && try_push(priority, elements[pushed]))
+				pushed++;
+			return pushed;
+		}
+
+		size_t try_pop_batch(Element *elements, size_t count)
+		{
+			size_t popped = 0;
+
+			while (popped < count && try_pop(elements[popped]))
+				popped++;
+			return popped;
+		}
+
+	      private:
+		priorities &queue_;
+	};
+
+      private:
+	struct comes_later {
+		bool operator()(const Element &one, const Element &other) const
+		{
+			return number_of(one) > number_of(other);
+		}
+	};
+
+	size_t capacity_;
+	tbb::concurrent_priority_queue<Element, comes_later> queue_;
+};
+
+/* A number for each thread, found anew for each addition, as weft's is. */
+class combined
+{
+      public:
+	explicit combined(unsigned) {}
+
+	auto updater(unsigned)
+	{
+		return [counts = &counts_](uint64_t) { counts->local()++; };
+	}
+
+	bool is_right(uint64_t updates)
+	{
+		return counts_.combine(std::plus<>()) == updates;
+	}
+
+      private:
+	tbb::combinable<uint64_t> counts_{[] { return 0; }};
 };
 
 /* task_group, in an arena of so many threads. */
@@ -152,6 +241,9 @@ void add_peer_tbb()
 	add_shared_sizes<unbounded>("mpmc_queue", "tbb", role::peer);
 	add_shared_sizes<unbounded>("mpmc_unbounded", "tbb", role::peer);
 	add_shared_sizes<bounded>("mpmc_queue", "tbb_bounded", role::peer);
+	add_priority_sizes<priorities, few_priorities>("priority_queue", "tbb", role::peer);
+	add_priority_sizes<priorities, many_priorities>("multiqueue", "tbb", role::peer);
+	add_updates<combined>("counter", "tbb_combinable", role::peer);
 }
 
 } // namespace bench
