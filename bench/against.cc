@@ -78,7 +78,7 @@ void measure_pair(const std::string &program, contest &contest, bool ours_first,
 		std::string wrong;
 
 		results[which] = measure_once(programs[which], contest.name, wrong, events);
-		if (progress::interrupted())
+		if (progress::interrupted() != 0)
 			return;
 		if (!wrong.empty()) {
 			contest.ended = true;
@@ -124,7 +124,7 @@ void measure_pairs(const std::string &program, const std::vector<std::string> &n
 				continue;
 			events.begun(contest.name);
 			measure_pair(program, contest, chance() % 2 == 0, events);
-			if (progress::interrupted())
+			if (progress::interrupted() != 0)
 				return;
 			if (!contest.ended && is_known_well(contest.differences)) {
 				contest.ended = true;

@@ -103,6 +103,7 @@ double waited_for_cpu_ns()
 }
 
 double last_disturbance = 0;
+unsigned crews_alone = 0, crews_with_others = 0;
 
 /* What the threads of one measurement share. */
 struct crew {
@@ -117,8 +118,9 @@ struct crew {
 	stop_flag stop;
 	std::vector<tally> ends;
 	std::vector<tally> waited_ns;
+	std::vector<tally> cpu_ns;
 
-	explicit crew(unsigned threads) : ends(threads), waited_ns(threads) {}
+	explicit crew(unsigned threads) : ends(threads), waited_ns(threads), cpu_ns(threads) {}
 
 	void work(unsigned thread, const crew_body &body)
 	{
@@ -127,9 +129,11 @@ struct crew {
 		while (phase.load() == gathering)
 			sched_yield();
 		waited_ns[thread].ns = waited_for_cpu_ns();
+		cpu_ns[thread].ns = thread_cpu_ns();
 		if (phase.load() == running)
 			body(thread, stop);
 		ends[thread].ns = now_ns();
+		cpu_ns[thread].ns = thread_cpu_ns() - cpu_ns[thread].ns;
 		waited_ns[thread].ns = waited_for_cpu_ns() - waited_ns[thread].ns;
 	}
 };
@@ -151,7 +155,7 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
 	while (crew.ready.load() < threads)
 		std::this_thread::sleep_for(std::chrono::microseconds(50));
 
-	double start_ns = now_ns();
+	double start_ns = now_ns(), start_cpu_ns = process_cpu_ns();
 
 	crew.phase.store(crew::running);
 	std::this_thread::sleep_for(std::chrono::milliseconds(run_ms));
@@ -159,12 +163,16 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
 	for (std::jthread &hand : hands)
 		hand.join();
 
+	/* What remains is this thread's, which sleeps, and that of ending the other. */
+	double others_ns = process_cpu_ns() - start_cpu_ns - crew.cpu_ns[0].ns;
+	bool alone = threads == 1 && others_ns < 0.1 * crew.cpu_ns[0].ns + 3e5;
 	double end_ns = start_ns, waited_ns = 0;
 
 	for (unsigned thread = 0; thread < threads; thread++) {
 		end_ns = std::max(end_ns, crew.ends[thread].ns);
 		waited_ns = std::max(waited_ns, crew.waited_ns[thread].ns);
 	}
+	(alone ? crews_alone : crews_with_others)++;
 	last_disturbance = threads > placement::instance().places()
 				   ? 0
 				   : waited_ns / std::max(end_ns - start_ns, 1.0);
@@ -174,6 +182,16 @@ double run_crew(unsigned threads, unsigned run_ms, const crew_body &body)
 double disturbance()
 {
 	return last_disturbance;
+}
+
+bool worked_alone()
+{
+	return crews_alone != 0 && crews_with_others == 0;
+}
+
+void forget_crews()
+{
+	crews_alone = crews_with_others = 0;
 }
 
 double time_alone(uint64_t operations, const std::function<void()> &work)

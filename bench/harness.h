@@ -120,6 +120,11 @@ inline bool is_disturbed()
 	return disturbance() > 0.02;
 }
 
+/* Whether all crews since forget_crews() were of one thread, and no other thread of this process
+ * did anything beside them: then nobody has waited for anybody. False when there was no crew. */
+bool worked_alone();
+void forget_crews();
+
 /*
  * One bound thread calls work(), which does this many operations, until the time is up. Returns its
  * nanoseconds of CPU time for an operation.
@@ -143,6 +148,12 @@ inline double clock_ns(clockid_t clock)
 inline double thread_cpu_ns()
 {
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* Of all its threads. */
+inline double process_cpu_ns()
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 inline double now_ns()

@@ -16,13 +16,15 @@ namespace
 
 constexpr int width = 30;
 
-volatile std::sig_atomic_t interrupts = 0;
+volatile std::sig_atomic_t interrupted_by = 0;
 
-void on_interrupt(int)
+void on_interrupt(int signal)
 {
-	interrupts = 1;
-	/* The next one ends the program. */
-	std::signal(SIGINT, SIG_DFL);
+	interrupted_by = signal;
+	/* The next Ctrl-C ends the program. One SIGTERM may come twice: to the program and to its
+	 * group. */
+	if (signal == SIGINT)
+		std::signal(SIGINT, SIG_DFL);
 }
 
 } // namespace
@@ -35,11 +37,15 @@ progress::progress(size_t measurements)
 void progress::catch_interrupts()
 {
 	std::signal(SIGINT, on_interrupt);
+	std::signal(SIGTERM, on_interrupt);
+	/* Under nohup it goes on when the terminal is closed. */
+	if (std::signal(SIGHUP, on_interrupt) == SIG_IGN)
+		std::signal(SIGHUP, SIG_IGN);
 }
 
-bool progress::interrupted()
+int progress::interrupted()
 {
-	return interrupts != 0;
+	return interrupted_by;
 }
 
 void progress::step()

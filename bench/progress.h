@@ -4,8 +4,9 @@
 
 /*
  * What a run shows of itself while it goes on, on a terminal only: how far it is and the time left,
- * on standard error. And whether somebody has pressed Ctrl-C: the run then ends after the
- * measurement that it is in, and keeps what it has. A second Ctrl-C ends it at once.
+ * on standard error. And whether somebody wants it to end (Ctrl-C, SIGTERM, a terminal that is
+ * closed): the run then ends after the measurement that it is in, and keeps what it has. A second
+ * Ctrl-C ends it at once.
  */
 
 #include <string>
@@ -27,9 +28,10 @@ class progress
 	/* Takes the line away, for something that is printed. */
 	void hide();
 
-	/* From here on Ctrl-C is caught. */
+	/* From here on these signals are caught. */
 	static void catch_interrupts();
-	static bool interrupted();
+	/* The one that came, or 0. */
+	static int interrupted();
 
       private:
 	void show() const;

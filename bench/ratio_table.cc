@@ -139,7 +139,8 @@ void ratio_table::write(const std::string &name, const std::string &label, const
 					    {"p999_ns", result.p999_ns},
 					    {"p9999_ns", result.p9999_ns},
 					    {"arrivals_per_us", result.arrivals_per_us},
-					    {"against_ns", against_ns}})
+					    {"against_ns", against_ns},
+					    {"alone", result.alone ? 1.0 : 0.0}})
 		if (value != 0)
 			run.counters[name_of_value] = value;
 	json_.ReportRuns({run});
@@ -169,7 +170,19 @@ void ratio_table::add_failure(const std::string &name, const std::string &what)
 
 void ratio_table::add_noise(double ns)
 {
+	loops_ns_.push_back(ns);
 	write("machine/loop/all_places", "noise", {.ns = ns}, "");
+}
+
+double ratio_table::noise() const
+{
+	if (loops_ns_.empty())
+		return 0;
+
+	std::vector<double> ordered = loops_ns_;
+
+	std::sort(ordered.begin(), ordered.end());
+	return ordered[(ordered.size() - 1) * 9 / 10] / ordered.front() - 1;
 }
 
 double ratio_table::median(const group &group, const variant &variant, figure wanted) const

@@ -33,8 +33,10 @@ class ratio_table
 	/* A figure, and that of the program with which this one is compared. */
 	void add_pair(const std::string &name, const result &result, double against_ns);
 	void add_failure(const std::string &name, const std::string &what);
-	/* A time of loop_ns(), for the JSON. */
+	/* A time of loop_ns(). */
 	void add_noise(double ns);
+	/* By which part these were longer at one time than at another. */
+	double noise() const;
 
 	/* All rows of the table. */
 	void print() const;
@@ -70,6 +72,7 @@ class ratio_table
 
 	std::map<std::string, figures> measured_;
 	std::vector<std::string> failures_;
+	std::vector<double> loops_ns_;
 	std::ofstream json_file_;
 	benchmark::JSONReporter json_;
 };

@@ -36,6 +36,7 @@ struct result {
 	double p999_ns = 0;
 	double p9999_ns = 0;
 	double arrivals_per_us = 0;  /* under load: the rate at which they came */
+	bool alone = false;          /* one thread did it, see worked_alone() */
 	const char *wrong = nullptr; /* what was wrong: there is no figure then */
 };
 

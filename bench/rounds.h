@@ -28,6 +28,10 @@ struct round_events {
 	std::function<void(double ns)> loop;
 };
 
+/* How many rounds a run makes that may take so long, when so many have taken so long; at least
+ * those that it has made. */
+unsigned rounds_that_fit(double budget_s, unsigned made, double took_s);
+
 /* In the process of a round: measures all groups, and writes the events to standard output. */
 void run_round();
 
@@ -35,7 +39,8 @@ void run_round();
 std::string this_program();
 
 /* Starts a round, which is the program with these arguments and `--round`, and passes on what it
- * tells. Throws when it cannot be started or does not come to its end. */
+ * tells, until progress::interrupted(). Throws when it cannot be started or does not come to its
+ * end. */
 void call_round(const std::string &program, const std::vector<std::string> &arguments,
 		const round_events &events);
 

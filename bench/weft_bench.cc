@@ -37,13 +37,15 @@ namespace
 constexpr int failed = 1;
 constexpr int misused = 2;
 constexpr int slower = 3;
-constexpr int interrupted = 130;
+constexpr int by_signal = 128; /* and its number, as a shell says it */
 
 /* A run that is not told how often ends after the rounds that fit into so many seconds: less than 2
  * minutes for the short suite and 30 for the whole, on machines that are slower than ours, too. */
 constexpr double short_budget_s = 100;
 constexpr double budget_s = 28 * 60;
-constexpr unsigned rounds_least = 3;
+
+/* As in the report. */
+constexpr double noise_limit = 0.05;
 
 struct arguments {
 	std::vector<std::string> filters;
@@ -94,13 +96,14 @@ const char usage[] =
 	"minutes\n"
 	"  --list             print the names of the benchmarks and run none\n"
 	"\n"
-	"Ctrl-C ends it after the measurement it is in, and keeps what it has; a second one at "
-	"once.\n"
+	"Ctrl-C, or SIGTERM, ends it after the measurement it is in, and keeps what it has; a "
+	"second\n"
+	"Ctrl-C at once.\n"
 	"Exit status: 0; 1 when a benchmark gave a wrong result or a file cannot be read or "
 	"written; 2 when\n"
 	"the arguments are wrong or the filters match nothing; 3 when something is slower than it "
 	"was; 130\n"
-	"after Ctrl-C.\n";
+	"after Ctrl-C, 143 after SIGTERM.\n";
 
 /* A number from 1 to 100000, or 0. */
 unsigned parse_count(const char *text)
@@ -328,7 +331,8 @@ bool begin(bench::ratio_table &table, const arguments &arguments, const std::str
 /* Says what went wrong and writes the end of the JSON file. Returns the exit status. */
 int end(bench::ratio_table &table, const std::string &json)
 {
-	int status = bench::progress::interrupted() ? interrupted : 0;
+	int signal = bench::progress::interrupted();
+	int status = signal == 0 ? 0 : by_signal + signal;
 
 	for (const std::string &failure : table.failures()) {
 		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
@@ -341,23 +345,23 @@ int end(bench::ratio_table &table, const std::string &json)
 	return status;
 }
 
-/* How many rounds there will be, of as many as the settings say, when so many took so long. */
-unsigned rounds_that_fit(const arguments &arguments, unsigned made, double took_s)
+/* Says what so many rounds have come to. */
+void print(const bench::ratio_table &table, unsigned rounds)
 {
-	unsigned wanted = bench::current_settings().repetitions;
-	double budget = arguments.is_short ? short_budget_s : budget_s;
-	auto fit = static_cast<unsigned>(budget / took_s * made);
-
-	if (arguments.repetitions != 0)
-		return wanted;
-	return std::min(wanted, std::max({made, fit, rounds_least}));
+	if (rounds < bench::current_settings().repetitions)
+		std::printf("made %u rounds\n", rounds);
+	if (table.noise() > noise_limit)
+		std::printf("a noisy machine: the same loop took up to %.0f %% longer at one time "
+			    "than at another\n",
+			    100 * table.noise());
+	table.print();
 }
 
 /* Measures all that is registered, in rounds. Returns the exit status. */
 int measure_all(const arguments &arguments, const std::string &json, char **words)
 {
 	size_t count = 0;
-	unsigned rounds = bench::current_settings().repetitions;
+	unsigned rounds = bench::current_settings().repetitions, made = 0;
 	std::vector<std::string> options;
 	bench::ratio_table table;
 
@@ -389,28 +393,29 @@ int measure_all(const arguments &arguments, const std::string &json, char **word
 		.loop = [&](double ns) { table.add_noise(ns); },
 	};
 
-	double start_ns = bench::now_ns();
-	unsigned made = 0;
+	double start_ns = bench::now_ns(), budget = arguments.is_short ? short_budget_s : budget_s;
 
-	while (made < rounds && !bench::progress::interrupted()) {
+	while (made < rounds && bench::progress::interrupted() == 0) {
 		try {
 			bench::call_round(bench::this_program(), options, events);
 		} catch (const std::exception &error) {
-			if (!bench::progress::interrupted())
+			if (bench::progress::interrupted() == 0)
 				table.add_failure(last, error.what());
 		}
 		made++;
 
-		unsigned fit =
-			rounds_that_fit(arguments, made, (bench::now_ns() - start_ns) * 1e-9);
+		/* As many as one asks for are made. */
+		if (arguments.repetitions != 0)
+			continue;
 
-		progress.leave_out((rounds - std::min(fit, rounds)) * count);
-		rounds = std::min(fit, rounds);
+		double took_s = (bench::now_ns() - start_ns) * 1e-9;
+		unsigned fit = std::min(rounds, bench::rounds_that_fit(budget, made, took_s));
+
+		progress.leave_out((rounds - fit) * count);
+		rounds = fit;
 	}
 	progress.hide();
-	if (made < bench::current_settings().repetitions)
-		std::printf("made %u rounds\n", made);
-	table.print();
+	print(table, made);
 	return end(table, json);
 }
 

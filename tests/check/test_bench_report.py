@@ -418,21 +418,22 @@ def check_bad_input(tap, reports):
     tap.point('--from alone is refused', expect(reports.call('--from', 'x'), 2, err=['--html']))
 
 
-def check_interrupt(tap, reports):
-    """Ctrl-C during a long run: it ends soon, and there is a report of what it had."""
-    arguments = ['--run-ms', '20', '--repetitions', '500', '--json', reports.path('part.json'),
-                 '--html', reports.path('part.html'), '^park/unc']
-    run = subprocess.Popen([reports.weft, 'bench', *arguments], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while run.poll() is None and not (os.path.exists(reports.path('part.json')) and
-                                      'real_time' in reports.page('part.json')):
+def check_interrupt(tap, reports, name, number, to):
+    """A signal during a long run: it ends soon, and there is a report of what it had."""
+    json_path, html_path = (reports.path(f'{name}.{ending}') for ending in ('json', 'html'))
+    run = subprocess.Popen(
+        [reports.weft, 'bench', '--run-ms', '20', '--repetitions', '500', '--json', json_path,
+         '--html', html_path, '^park/unc'], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True)
+    while run.poll() is None and not (os.path.exists(json_path) and
+                                      'real_time' in reports.page(json_path)):
         time.sleep(0.01)
-    os.killpg(run.pid, signal.SIGINT)
+    to(run.pid, number)
     out, err = run.communicate(timeout=60)
-    problems = [] if run.returncode == 130 else [f'status {run.returncode}', err]
-    tap.point('Ctrl-C ends a run and keeps what it had', problems + [
-        word for word in ('park', 'uncontended') if word not in out] + (
-        [] if 'park/uncontended/weft' in reports.page('part.html') else ['not in the report']))
+    tap.point(f'{name} ends a run and keeps what it had', (
+        [] if run.returncode == 128 + number and not err else [f'status {run.returncode}', err]) + [
+            word for word in ('park', 'uncontended') if word not in out] + (
+        [] if 'park/uncontended/weft' in reports.page(html_path) else ['not in the report']))
 
 
 def main():
@@ -448,7 +449,8 @@ def main():
         check_history(tap, reports)
         check_tables(tap, reports)
         check_bad_input(tap, reports)
-        check_interrupt(tap, reports)
+        check_interrupt(tap, reports, 'Ctrl-C', signal.SIGINT, os.killpg)
+        check_interrupt(tap, reports, 'SIGTERM', signal.SIGTERM, os.kill)
     return tap.finish()
 
 

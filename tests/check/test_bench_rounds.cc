@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A round of benchmarks of which one never ends, one is wrong and one throws: the round is ended
- * after its time and says where it was, and what was measured before is told.
+ * after its time and says where it was, and what was measured before is told. And a run makes the
+ * rounds that fit into its time.
  */
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
@@ -80,6 +82,35 @@ void check_round()
 	       "one that never ends is ended, and one knows which");
 }
 
+/* How long a run of at most 14 rounds takes, each so many times as long as the one before. */
+double run_s(double budget_s, double round_s, double growth, unsigned &made)
+{
+	double took_s = 0;
+	unsigned rounds = 14;
+
+	for (made = 0; made < rounds; round_s *= growth) {
+		took_s += round_s;
+		made++;
+		rounds = std::min(rounds, rounds_that_fit(budget_s, made, took_s));
+	}
+	return took_s;
+}
+
+void check_budget()
+{
+	unsigned made = 0;
+
+	expect(run_s(100, 5, 1, made) == 70 && made == 14,
+	       "where all rounds fit into the time, all are made");
+	expect(run_s(100, 12, 1, made) == 96 && made == 8, "else those that fit");
+	expect(run_s(1680, 151, 1, made) == 1661 && made == 11, "so in the long suite");
+	expect(run_s(100, 60, 1, made) == 60 && made == 1, "be it one");
+	expect(run_s(100, 8, 1.1, made) <= 100 && made >= 7,
+	       "when they take longer and longer there are fewer");
+	expect(run_s(100, 20, 0.8, made) <= 100 && made >= 4,
+	       "what was left out after a slow beginning stays out");
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -91,6 +122,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	check_round();
+	check_budget();
 	std::printf("1..%d\n", points);
 	return failures == 0 ? 0 : 1;
 }
