@@ -16,9 +16,10 @@ namespace bench
 namespace
 {
 
-constexpr size_t pairs_least = 24;
+/* Of fewer, the noise may seem small enough by chance. */
+constexpr size_t pairs_least = 40;
 /* Of a logarithm. A difference counts from 2.5 to 4 times this on. */
-constexpr double error_enough = 0.018;
+constexpr double error_enough = 0.015;
 
 /* One benchmark, and how many times longer this program took, as logarithms. */
 struct contest {
@@ -27,7 +28,7 @@ struct contest {
 	bool ended = false;
 };
 
-/* Whether the standard error of the mean without the quarter at either end, which is what will be
+/* Whether the standard error of the mean without two fifths at either end, which is what will be
  * compared (trimmed() in bench_compare.py), is small enough. */
 bool is_known_well(std::vector<double> values)
 {
@@ -35,7 +36,7 @@ bool is_known_well(std::vector<double> values)
 		return false;
 	std::sort(values.begin(), values.end());
 
-	size_t off = values.size() / 4;
+	size_t off = values.size() * 2 / 5;
 	auto count = static_cast<double>(values.size());
 	double mean = 0, square = 0;
 

@@ -81,9 +81,15 @@ const char usage[] =
 	"weft-bench\n"
 	"                     this is: both measure in turn, until a change of 5 to 10 % would "
 	"show\n"
-	"  --baseline FILE    the same since this earlier JSON; finds less: the machine changes, "
-	"too.\n"
-	"                     Tell both runs to make 12 repetitions or more\n"
+	"  --baseline FILE    the same since this earlier JSON, and names what it cannot see: the "
+	"machine\n"
+	"                     changes, too. It finds 10 % where one thread works, and nothing "
+	"below "
+	"5\n"
+	"                     times where threads hand over. Tell both runs to make 150 "
+	"repetitions "
+	"or\n"
+	"                     more, and measure the mutex variants with it\n"
 	"  --history FILE     add this run to the file, as a line of JSON\n"
 	"  --trend FILE       measure nothing: a page (--html) of how the ratios in such a file "
 	"went\n"
@@ -179,7 +185,8 @@ bench::settings settings_of(const arguments &arguments)
 	bench::settings settings;
 
 	if (!arguments.against.empty())
-		settings = {.run_ms = 3, .repetitions = 200, .tasks = 30000};
+		/* Threads that take turns on a CPU need some of them in each. */
+		settings = {.run_ms = 8, .repetitions = 200, .tasks = 80000};
 	else if (arguments.is_short)
 		/* Of so many benchmarks more rounds that are shorter. */
 		settings = {.run_ms = arguments.peers ? 6U : 10U, .repetitions = 8, .tasks = 50000};

@@ -31,6 +31,8 @@ class Variant:
     loads: list = dataclasses.field(default_factory=list)
     # Of a run --against another program: its time for each of ours.
     against: list = dataclasses.field(default_factory=list)
+    # Of each repetition: whether one thread did it, so that none had to wait for another.
+    alone: list = dataclasses.field(default_factory=list)
 
     @property
     def median(self):
@@ -166,6 +168,7 @@ def load(path):
             variant = Variant(name, role)
             group.variants.append(variant)
         variant.times.append(run['real_time'])
+        variant.alone.append(bool(run.get('alone')))
         for kept, key in ((variant.p99s, 'p99_ns'), (variant.p999s, 'p999_ns')):
             if run.get(key):
                 kept.append(run[key])
