@@ -88,6 +88,10 @@ WEFT_API WEFT_COLD void weft_contract_broken_(const char *where, const char *con
  */
 WEFT_API WEFT_COLD void weft_cpu_stand_back_(const volatile void *line);
 
+/* Stays off a line that another thread is busy with, for so long.
+ * Threads: any. Progress: wait-free. */
+WEFT_API WEFT_COLD void weft_cpu_rest_(uint64_t ns);
+
 /* What one side of a queue remembers for the function below. Valid when zeroed. */
 typedef struct weft_cpu_heels_ {
 	WEFT_ATOMIC(uint64_t) at;           /* the ticket of the time before */
@@ -172,19 +176,6 @@ WEFT_INLINE bool weft_next_slot_(unsigned char **slot, size_t slot_size, unsigne
 		return false;
 	*slot = first;
 	return true;
-}
-
-#define WEFT_PAUSES_OFF_A_LINE_ 64
-
-/*
- * Stays for a moment off a line that another thread is writing. Out of line, so that the way
- * without contention keeps its registers.
- * Threads: any. Progress: wait-free, 2 or 3 microseconds.
- */
-static __attribute__((cold, noinline, unused)) void weft_cpu_yield_line_(void)
-{
-	for (int i = 0; i < WEFT_PAUSES_OFF_A_LINE_; i++)
-		weft_cpu_relax();
 }
 
 #endif

@@ -581,7 +581,7 @@ int weft_reclaim_synchronize(void)
 	weft_urcu_wait_();
 	atomic_fetch_sub_explicit(&all->sleepers, 1, memory_order_relaxed);
 	while (!is_over(newest))
-		weft_cpu_yield_line_();
+		weft_cpu_rest_(1000);
 	go_on_reading(self);
 	return 0;
 }

@@ -131,6 +131,15 @@ static void decide(weft_cpu_heels_ *heels, uint64_t ticket)
 	}
 }
 
+void weft_cpu_rest_(uint64_t ns)
+{
+	uint64_t until = weft_clock_ns_() + ns;
+
+	do
+		weft_cpu_relax();
+	while (weft_clock_ns_() < until);
+}
+
 bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 {
 	int64_t passed = (int64_t)(ticket - get_long(&heels->at)) / 2;
@@ -156,10 +165,6 @@ bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 	if (quarterings >= NO_REST)
 		return false;
 
-	uint64_t until = weft_clock_ns_() + (REST_MAX_NS >> 2 * quarterings);
-
-	do
-		weft_cpu_relax();
-	while (weft_clock_ns_() < until);
+	weft_cpu_rest_((uint64_t)REST_MAX_NS >> 2 * quarterings);
 	return true;
 }

@@ -5,6 +5,12 @@
 
 #include <weft/lockfree/base.h>
 
+void weft_cpu_rest_(uint64_t ns)
+{
+	(void)ns;
+	weft_cpu_relax();
+}
+
 bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 {
 	/* relaxed: as there. */

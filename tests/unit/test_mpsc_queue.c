@@ -250,23 +250,26 @@ static void push_is_in_time_or_late(void **state)
 	assert_int_equal(queue.state_, WEFT_MPSC_QUEUE_ENDED_);
 }
 
-/* The consumer says how many nodes it has taken when it comes to the last one. */
+/* The consumer rests before the last node of a short run: not of one or two, not of a long one. */
 static void rests_before_the_last_of_a_few(void **state)
 {
 	weft_mpsc_queue queue;
-	uint64_t before_last = 0;
 
 	(void)state;
 	begin(&queue);
+	for (uint32_t run = 0; run < 70; run++) {
+		queue.run_ = run;
+		assert_int_equal(weft_mpsc_queue_rest_(&queue), run >= 2 && run <= 63);
+		assert_int_equal(queue.run_, 0);
+	}
 	for (int count = 1; count < 10; count++) {
 		for (int i = 0; i < count; i++)
 			assert_int_equal(weft_mpsc_queue_push(&queue, &things[i].node), 0);
 		for (int i = 0; i < count; i++) {
-			assert_int_equal(queue.last_at_.at, 2 * before_last);
+			assert_int_equal(queue.run_, i);
 			assert_pops(&queue, i);
 		}
-		before_last += (uint64_t)count - 1;
-		assert_int_equal(queue.last_at_.at, 2 * before_last);
+		assert_int_equal(queue.run_, 0);
 	}
 }
 
