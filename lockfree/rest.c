@@ -37,9 +37,6 @@ enum {
 	RARE_NS = 1000,
 };
 
-/* In place of the occasions that are left. */
-#define SOMEBODY_DECIDES UINT32_MAX
-
 static uint32_t get(const WEFT_ATOMIC(uint32_t) * word)
 {
 	return atomic_load_explicit(word, memory_order_relaxed);
@@ -71,11 +68,12 @@ static void begin(weft_cpu_heels_ *heels, uint64_t ticket, uint64_t now, uint32_
 
 static void try_another(weft_cpu_heels_ *heels, uint64_t ticket, uint64_t now, uint32_t settled)
 {
-	if (settled == NO_REST)
-		set(&heels->shortens, false);
-	else if (settled == 0)
-		set(&heels->shortens, true);
-	begin(heels, ticket, now, get(&heels->shortens) ? settled + 1 : settled - 1,
+	/* Not read again: another thread that decides could turn it where there is nothing beyond.
+	 */
+	bool shortens = settled == 0 || (settled < NO_REST && get(&heels->shortens));
+
+	set(&heels->shortens, shortens);
+	begin(heels, ticket, now, shortens ? settled + 1 : settled - 1,
 	      settled == NO_REST ? OCCASIONS_OF_FIRST_REST : OCCASIONS);
 }
 
@@ -152,13 +150,12 @@ bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 
 	uint32_t left = get(&heels->occasions);
 
-	if (left == 0) {
-		if (atomic_exchange_explicit(&heels->occasions, SOMEBODY_DECIDES,
-					     memory_order_relaxed) == 0)
-			decide(heels, ticket);
-	} else if (left != SOMEBODY_DECIDES) {
+	/* Mostly one thread decides. Whatever the exchange meets, and should that thread be stopped
+	 * before it has decided, another one does after some more occasions. */
+	if (left > 0)
 		set(&heels->occasions, left - 1);
-	}
+	else if (atomic_exchange_explicit(&heels->occasions, OCCASIONS, memory_order_relaxed) == 0)
+		decide(heels, ticket);
 
 	uint32_t quarterings = get(&heels->quarterings);
 

@@ -30,11 +30,18 @@ enum {
 static weft_cpu_heels_ heels;
 static uint64_t now_ns, ticket, due_ns;
 static uint64_t elements; /* since nothing was found */
+/* Not NULL: what others do while the thread that looks at the clock next is stopped there. */
+static void (*while_stopped)(void);
 
 uint64_t __wrap_weft_clock_ns_(void);
 
 uint64_t __wrap_weft_clock_ns_(void)
 {
+	void (*others)(void) = while_stopped;
+
+	while_stopped = NULL;
+	if (others != NULL)
+		others();
 	return now_ns += LOOK_NS;
 }
 
@@ -154,6 +161,24 @@ static void rare_ones_are_not_kept_waiting(void **state)
 	}
 }
 
+static void find_rare_ones(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		now_ns += 5000;
+		finds_nothing_after(2);
+	}
+}
+
+/* The first look at the clock is of a thread that decides what is next. */
+static void who_is_stopped_does_not_decide_for_all(void **state)
+{
+	(void)state;
+	while_stopped = find_rare_ones;
+	weft_cpu_rest_behind_(&heels, ticket += 4);
+	assert_null(while_stopped);
+	assert_int_equal(heels.settled, NO_REST);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup(who_has_a_rate_of_its_own_is_kept_up_with_and_no_more,
 				       reset),
 		cmocka_unit_test_setup(rare_ones_are_not_kept_waiting, reset),
+		cmocka_unit_test_setup(who_is_stopped_does_not_decide_for_all, reset),
 	};
 
 	return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
