@@ -107,10 +107,10 @@ typedef struct weft_cpu_heels_ {
 
 /*
  * For one side of a queue that finds nothing at this ticket (twice the count of what it has taken):
- * whether to look again. When it took a few things since the last time it is at the other's heels,
- * and with each look takes a line away that the other is writing. Where that has been found to pay
- * (rest.c) it rests, and the other gets ahead. One that polls is not held up, nor one that is given
- * a single thing each time, as by a thread that waits for its answer.
+ * whether to look again. When it took more than one thing since the last time it may be at the
+ * other's heels, and with each look take a line away that the other is writing. Where that has been
+ * found to pay (rest.c) it rests, and the other gets ahead. One that polls is not held up, nor one
+ * that is given a single thing each time, as by a thread that waits for its answer.
  * Threads: any. Progress: wait-free, up to 3.2 microseconds.
  */
 WEFT_API WEFT_COLD bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket);

@@ -17,7 +17,7 @@
  *     operation                            threads  progress            sleeps  allocates
  *     weft_counter_init, _fini             one      -                   no      init
  *     weft_counter_init_in                 one      -                   no      no
- *     weft_counter_memory_size             any      wait-free           no      no
+ *     weft_counter_memory_size             any      -                   no      no
  *     weft_counter_add, _subtract,         any      wait-free (*)       no      no
  *         _increment
  *     weft_counter_read                    any      wait-free, O(CPUs)  no      no

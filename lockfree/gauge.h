@@ -18,7 +18,7 @@
  *     operation                            threads  progress            sleeps  allocates
  *     weft_gauge_init, _fini               one      -                   no      init
  *     weft_gauge_init_in                   one      -                   no      no
- *     weft_gauge_memory_size               any      wait-free           no      no
+ *     weft_gauge_memory_size               any      -                   no      no
  *     weft_gauge_add, _subtract            any      wait-free (*)       no      no
  *     weft_gauge_read                      any      wait-free, O(CPUs)  no      no
  *     weft_gauge_set                       any      lock-free (**),     no      no

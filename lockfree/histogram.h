@@ -25,7 +25,7 @@
  *     operation                            threads  progress        sleeps  allocates
  *     weft_histogram_init, _fini           one      -               no      init
  *     weft_histogram_init_in               one      -               no      no
- *     weft_histogram_memory_size           any      wait-free       no      no
+ *     weft_histogram_memory_size           any      -               no      no
  *     weft_histogram_record, _record_many  any      wait-free (*)   no      no
  *     weft_histogram_read                  any      wait-free       no      no
  *     weft_histogram_reset                 any      lock-free (**)  no      no

@@ -28,7 +28,7 @@
  *     ..._capacity, _accepts              any      wait-free  no      no
  *
  * A "no" takes up to 3 microseconds longer where that makes a stream faster: the call looks twice,
- * so that the other side gets ahead (rest.c).
+ * so that the other side gets ahead (rest.c). So does a batch that gets less than it asks for.
  *
  * Order: FIFO. A batch keeps its order; elements of other threads may come between.
  * Suspended threads: a push is exact however long its thread was suspended in it. A pop that was

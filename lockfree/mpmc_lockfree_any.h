@@ -30,7 +30,8 @@
  * too; but also when there is no page. Beside those that the elements fill there are two for each
  * list of pages (as many as CPUs, up to 8) and capacity / 4 more, at least 1 and at most 16. Each
  * call that is stopped in the middle is in the way of one of these, and so is one that was, until
- * its element has been popped.
+ * its element has been popped. A "no", and a batch that gets less than it asks for, may take
+ * longer, as in mpmc_lockfree.h.
  *
  * Suspended threads: what mpmc_lockfree.h says of them holds here. And a push is misled that stops
  * while it takes a page, until exactly 2^(62 - log2(pages)) pages have been taken, which are 2^35
