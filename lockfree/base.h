@@ -105,6 +105,9 @@ typedef struct weft_cpu_heels_ {
 	WEFT_ATOMIC(uint32_t) shortens;     /* whether the rests of this or the next are shorter */
 } weft_cpu_heels_;
 
+/* What `settled` is at the beginning of a side that is to rest only once that has been tried. */
+#define WEFT_CPU_NO_REST_ 3
+
 /*
  * For one side of a queue that finds nothing at this ticket (twice the count of what it has taken):
  * whether to look again. When it took more than one thing since the last time it may be at the

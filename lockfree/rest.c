@@ -15,7 +15,8 @@
  * which is why a rest is a matter of time (a pause takes 5 ns on one machine, 45 on another).
  *
  * A queue begins with the longest rests: where it is a stream that pays at once, and if not it is
- * over after some dozens of them, a tenth of a millisecond.
+ * over after some dozens of them, a tenth of a millisecond. A worker of a pool begins without:
+ * it is there for what comes now and then, too.
  *
  * relaxed, everywhere here: hints, and any of them will do. Two threads that decide at once may
  * spoil a measurement, and then the next one puts it right.
@@ -24,7 +25,7 @@
 enum {
 	/* The longest rest is followed by those of a quarter each, and then by none. */
 	REST_MAX_NS = 3200,
-	NO_REST = 3,
+	NO_REST = WEFT_CPU_NO_REST_,
 	/* The least occasions to rest in a measurement; and in an experiment with rests where there
 	 * are none, which is short lest it be noticed. */
 	OCCASIONS = 16,

@@ -118,6 +118,7 @@ static int create_worker(weft_pool *pool, unsigned index)
 	worker->bound_place = index;
 	/* relaxed: its thread is created after it. */
 	atomic_store_explicit(&worker->place, index, memory_order_relaxed);
+	atomic_store_explicit(&worker->heels.settled, WEFT_CPU_NO_REST_, memory_order_relaxed);
 	pool->worker[index] = worker;
 	error = weft_fibers_init_(worker, pool->stack_bytes);
 	if (error != 0)

@@ -21,7 +21,6 @@
 #include "fiber.h"
 #include "lane.h"
 #include "overflow.h"
-#include "pace.h"
 #include "wake.h"
 
 /* weft_task.kind_: what stands around the task, and so how it is run and how it ends. */
@@ -89,11 +88,12 @@ struct weft_worker_ {
 	unsigned index;
 	uint32_t ticks;           /* tasks taken; tells whose turn it is */
 	weft_task *private_first; /* taken from private_inbox, oldest first */
-	weft_pace_ pace;
-	void *local;           /* storage for the user, or NULL */
-	uint32_t blocking;     /* blocking sections that its tasks are in */
-	uint32_t bound_place;  /* the worker of the plan whose CPU is to be its own */
-	weft_binding_ binding; /* to that CPU */
+	uint64_t taken;           /* tasks out of inboxes and of other deques */
+	weft_cpu_heels_ heels;    /* of those they come from */
+	void *local;              /* storage for the user, or NULL */
+	uint32_t blocking;        /* blocking sections that its tasks are in */
+	uint32_t bound_place;     /* the worker of the plan whose CPU is to be its own */
+	weft_binding_ binding;    /* to that CPU */
 	weft_deadline looked_at_place;
 	pthread_t thread;
 	/* forkjoin.c: its fork stacks, and a stolen call that is to be made. */

@@ -4,7 +4,8 @@
  * How it ends: test_pool_shutdown.
  *
  * The linker sends the library's weft_plan_victims to __wrap_weft_plan_victims below: a worker
- * calls it after it found nothing of its own, so that a test can act there.
+ * calls it after it found nothing of its own, so that a test can act there. And
+ * weft_cpu_rest_behind_, which a worker tells how much it has taken from others.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -36,6 +37,22 @@ const uint16_t *__wrap_weft_plan_victims(const weft_plan *plan, unsigned worker)
 	if (act != NULL)
 		act();
 	return __real_weft_plan_victims(plan, worker);
+}
+
+bool __wrap_weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket);
+
+/* The sum of what all workers have told. */
+static atomic_ullong told;
+
+bool __wrap_weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
+{
+	static _Thread_local uint64_t before;
+
+	/* So it begins. */
+	must(atomic_load(&heels->settled) == WEFT_CPU_NO_REST_);
+	atomic_fetch_add(&told, ticket - before);
+	before = ticket;
+	return false;
 }
 
 /* Counts its runs. */
@@ -223,6 +240,45 @@ static void statistics_count_what_was_done(void **state)
 	assert_true(end.woken >= 2);
 	assert_true(end.parked >= 4);
 	assert_int_equal(weft_pool_destroy(pool), 0);
+}
+
+/* Each task twice: it rests when there were two tasks and more since the last time. */
+static void tell_what_they_take_from_others(unsigned workers)
+{
+	enum {
+		TASKS = 10
+	};
+	weft_pool *pool = pool_of(workers, 0);
+	gate_task holders[TASKS];
+	weft_task *tasks[TASKS];
+	gate at = {0};
+
+	atomic_store(&told, 0);
+	for (int i = 0; i < TASKS; i++) {
+		weft_task_init(&holders[i].task, gate_task_run);
+		holders[i].at = &at;
+		tasks[i] = &holders[i].task;
+	}
+	/* Whoever takes them has all, until another steals from it. */
+	assert_int_equal(weft_task_submit_many(pool, tasks, TASKS, NULL), 0);
+	gate_await(&at, workers);
+	gate_let_go(&at, holders, TASKS);
+	pool_await_rest(pool);
+
+	int64_t stolen = statistics_of(pool).stolen;
+
+	assert_int_equal(weft_pool_destroy(pool), 0);
+	assert_int_equal(stolen > 0, workers > 1);
+	/* The first of them may have stolen, too. */
+	if (stolen == 0 || atomic_load(&told) != 2 * (unsigned long long)stolen)
+		assert_int_equal(atomic_load(&told), 2 * (TASKS + stolen));
+}
+
+static void workers_tell_what_they_take_from_others(void **state)
+{
+	(void)state;
+	tell_what_they_take_from_others(1);
+	tell_what_they_take_from_others(2);
 }
 
 /* What a worker says of itself while all workers are held. */
@@ -572,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup(has_as_many_workers_as_asked, reset_runs),
 		cmocka_unit_test(statistics_want_their_size),
 		cmocka_unit_test_setup(statistics_count_what_was_done, reset_runs),
+		cmocka_unit_test(workers_tell_what_they_take_from_others),
 		cmocka_unit_test(all_workers_work_at_once),
 		cmocka_unit_test(workers_run_where_the_plan_says),
 		cmocka_unit_test_setup(says_when_it_is_not_pinned, reset_runs),

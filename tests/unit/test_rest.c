@@ -145,6 +145,19 @@ static void who_has_a_rate_of_its_own_is_kept_up_with_and_no_more(void **state)
 	assert_true(rested_ns < 10000 * 400 / 100);
 }
 
+static void who_begins_without_rests_soon_has_them_where_they_pay(void **state)
+{
+	(void)state;
+	heels.settled = WEFT_CPU_NO_REST_;
+	for (int i = 0; i < 16; i++) {
+		now_ns += 100;
+		assert_true(finds_nothing_after(2) <= LOOK_NS);
+	}
+	due_ns = now_ns;
+	take_from(1, 100);
+	assert_true(take_from(1, 1000) < 40);
+}
+
 static void rare_ones_are_not_kept_waiting(void **state)
 {
 	(void)state;
@@ -185,6 +198,8 @@ int main(void)
 		cmocka_unit_test_setup(one_at_a_time_is_not_kept_waiting, reset),
 		cmocka_unit_test_setup(a_stream_gets_ahead, reset),
 		cmocka_unit_test_setup(who_has_a_rate_of_its_own_is_kept_up_with_and_no_more,
+				       reset),
+		cmocka_unit_test_setup(who_begins_without_rests_soon_has_them_where_they_pay,
 				       reset),
 		cmocka_unit_test_setup(rare_ones_are_not_kept_waiting, reset),
 		cmocka_unit_test_setup(who_is_stopped_does_not_decide_for_all, reset),
