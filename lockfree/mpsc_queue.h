@@ -205,7 +205,7 @@ WEFT_INLINE weft_mpsc_queue_node *weft_mpsc_queue_oldest_(weft_mpsc_queue *queue
  * its nodes are, and on 16 cores one producer's stream ended with rests too short for it, at 58 ns
  * a node instead of 23.
  */
-static __attribute__((cold, noinline, unused)) bool weft_mpsc_queue_rest_(weft_mpsc_queue *queue)
+WEFT_INLINE bool weft_mpsc_queue_rest_(weft_mpsc_queue *queue)
 {
 	uint32_t run = queue->run_;
 

@@ -36,23 +36,30 @@ enum {
 	CLEARLY = 16,
 	/* What comes no faster than one in this time is rare, and no reason to rest. */
 	RARE_NS = 1000,
+	/* A measurement ends after this time, lest it take minutes to notice that what was a stream
+	 * comes now and then. */
+	MEASUREMENT_MAX_NS = 10000000,
 };
 
+/* relaxed: as above. */
 static uint32_t get(const WEFT_ATOMIC(uint32_t) * word)
 {
 	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
+/* relaxed: as above. */
 static void set(WEFT_ATOMIC(uint32_t) * word, uint32_t value)
 {
 	atomic_store_explicit(word, value, memory_order_relaxed);
 }
 
+/* relaxed: as above. */
 static uint64_t get_long(const WEFT_ATOMIC(uint64_t) * word)
 {
 	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
+/* relaxed: as above. */
 static void set_long(WEFT_ATOMIC(uint64_t) * word, uint64_t value)
 {
 	atomic_store_explicit(word, value, memory_order_relaxed);
@@ -152,7 +159,8 @@ bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 	uint32_t left = get(&heels->occasions);
 
 	/* Mostly one thread decides. Whatever the exchange meets, and should that thread be stopped
-	 * before it has decided, another one does after some more occasions. */
+	 * before it has decided, another one does after some more occasions.
+	 * relaxed: as above. */
 	if (left > 0)
 		set(&heels->occasions, left - 1);
 	else if (atomic_exchange_explicit(&heels->occasions, OCCASIONS, memory_order_relaxed) == 0)
@@ -162,7 +170,8 @@ bool weft_cpu_rest_behind_(weft_cpu_heels_ *heels, uint64_t ticket)
 
 	if (quarterings >= NO_REST)
 		return false;
-
+	if (weft_clock_ns_() - get_long(&heels->begin_ns) > MEASUREMENT_MAX_NS)
+		set(&heels->occasions, 0);
 	weft_cpu_rest_((uint64_t)REST_MAX_NS >> 2 * quarterings);
 	return true;
 }

@@ -174,6 +174,21 @@ static void rare_ones_are_not_kept_waiting(void **state)
 	}
 }
 
+/* A measurement of a stream that goes on well is long, in occasions, but not in time. */
+static void what_has_become_rare_is_noticed_soon(void **state)
+{
+	(void)state;
+	take_from(1, 10000);
+	assert_int_equal(heels.settled, 0);
+	for (int i = 0; i < 1000; i++) {
+		uint64_t rest_ns;
+
+		now_ns += 1000000000;
+		rest_ns = finds_nothing_after(4);
+		assert_true(i < 10 || rest_ns <= 2 * LOOK_NS);
+	}
+}
+
 static void find_rare_ones(void)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -202,6 +217,7 @@ int main(void)
 		cmocka_unit_test_setup(who_begins_without_rests_soon_has_them_where_they_pay,
 				       reset),
 		cmocka_unit_test_setup(rare_ones_are_not_kept_waiting, reset),
+		cmocka_unit_test_setup(what_has_become_rare_is_noticed_soon, reset),
 		cmocka_unit_test_setup(who_is_stopped_does_not_decide_for_all, reset),
 	};
 
