@@ -28,7 +28,7 @@
  *     (*) No call ever waits. But a producer that is stopped between its exchange and its link
  *     makes pop answer "empty for now" at its node, though later nodes are there; so "empty" is
  *     linearizable only while no other thread is inside a push. Nothing is lost, doubled or
- *     reordered. The last node of a run of 3 to 64 comes 1.4 microseconds later: the consumer
+ *     reordered. The last node of a run of 3 to 64 comes about a microsecond later: the consumer
  *     rests before it, so that producers get ahead.
  *
  * Order: FIFO by exchange, hence FIFO for each producer.
@@ -194,25 +194,27 @@ WEFT_INLINE weft_mpsc_queue_node *weft_mpsc_queue_oldest_(weft_mpsc_queue *queue
 	return oldest;
 }
 
-#define WEFT_MPSC_QUEUE_A_FEW_   63
-#define WEFT_MPSC_QUEUE_REST_NS_ 1400
+#define WEFT_MPSC_QUEUE_A_FEW_  63
+#define WEFT_MPSC_QUEUE_PAUSES_ 64
 
 /*
  * For a consumer that has come to the last node, to take which it has to write to the producers'
  * line, and they to its own after that: whether to look again for one that follows. When there were
  * only a few since the last time it rests before: they come faster than this. It does not judge
- * what that brings, as the rings do (rest.c): what a producer gets done meanwhile depends on where
- * its nodes are, and on 16 cores one producer's stream ended with rests too short for it, at 58 ns
- * a node instead of 23.
+ * what that brings, and for how long, as the rings do (rest.c): what a producer gets done meanwhile
+ * depends on where its nodes are. On 16 cores one producer's stream took 11 to 21 ns a node with
+ * this, 58 with rests that were judged, and 35 to 87 with 1.4 us by the clock, which are hardly
+ * longer there.
  */
-WEFT_INLINE bool weft_mpsc_queue_rest_(weft_mpsc_queue *queue)
+static __attribute__((cold, noinline, unused)) bool weft_mpsc_queue_rest_(weft_mpsc_queue *queue)
 {
 	uint32_t run = queue->run_;
 
 	queue->run_ = 0;
 	if (run < 2 || run > WEFT_MPSC_QUEUE_A_FEW_)
 		return false;
-	weft_cpu_rest_(WEFT_MPSC_QUEUE_REST_NS_);
+	for (int i = 0; i < WEFT_MPSC_QUEUE_PAUSES_; i++)
+		weft_cpu_relax();
 	return true;
 }
 
