@@ -24,6 +24,8 @@
 #define FILLING 512
 /* What all threads of a round write down, at most. */
 #define EVENTS_MAX 262144
+/* And those of a worker at least, with the filling. */
+#define EVENTS_MIN (FILLING + 200)
 
 typedef struct rank_event {
 	uint64_t ns;
@@ -78,7 +80,9 @@ static void *work(void *argument)
 	for (int i = 0; i < FILLING; i++)
 		push_one(self, &handle);
 	stress_start_together(&self->round->crew);
-	while (self->count + 2 <= self->room && !stress_time_is_over(&self->round->crew) &&
+	/* Some in any case, however late this thread gets its CPU. */
+	while (self->count + 2 <= self->room &&
+	       (self->count < EVENTS_MIN || !stress_time_is_over(&self->round->crew)) &&
 	       stress_failure(&self->round->crew) == NULL) {
 		push_one(self, &handle);
 		pop_one(self, &handle);
