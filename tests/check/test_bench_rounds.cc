@@ -88,8 +88,10 @@ double run_s(double budget_s, double round_s, double growth, unsigned &made)
 	double took_s = 0;
 	unsigned rounds = 14;
 
-	for (made = 0; made < rounds; round_s *= growth) {
+	made = 0;
+	while (made < rounds) {
 		took_s += round_s;
+		round_s *= growth;
 		made++;
 		rounds = std::min(rounds, rounds_that_fit(budget_s, made, took_s));
 	}
