@@ -17,6 +17,17 @@ namespace bench
 
 constexpr size_t batch_size = 32;
 
+/* The batch of a queue that has none: so many calls, with 0, 1 and so on, until one says no.
+ * Returns how many did not. */
+template <class Call> size_t one_by_one(size_t count, Call call)
+{
+	size_t done = 0;
+
+	while (done < count && call(done))
+		done++;
+	return done;
+}
+
 /* An element of so many bytes, which bears its number at both of its ends. */
 template <size_t Bytes> struct block {
 	std::array<uint64_t, Bytes / sizeof(uint64_t)> words;

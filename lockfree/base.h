@@ -181,4 +181,17 @@ WEFT_INLINE bool weft_next_slot_(unsigned char **slot, size_t slot_size, unsigne
 	return true;
 }
 
+/*
+ * Before a push reads its slot, which it will write: asked for like this the slot's line comes once
+ * for both. Not again and again by one that polls a full ring, and has been at this ticket.
+ * Threads: any. Progress: wait-free.
+ */
+WEFT_INLINE void weft_cpu_ask_for_slot_(const weft_cpu_heels_ *full_at, uint64_t ticket,
+					const unsigned char *slot)
+{
+	/* relaxed: a hint. */
+	if (WEFT_LIKELY(atomic_load_explicit(&full_at->at, memory_order_relaxed) != ticket))
+		weft_cpu_prefetch_to_write_(slot);
+}
+
 #endif

@@ -217,17 +217,6 @@ WEFT_INLINE void weft_mpmc_pointer_queue_get_ahead_(const weft_mpmc_pointer_queu
 }
 
 /*
- * Before a push reads the slot, which it will write: asked for like this its line comes once for
- * both. Not again and again by one that polls a full ring. relaxed: a hint.
- */
-WEFT_INLINE void weft_mpmc_pointer_queue_ask_for_slot_(const weft_mpmc_pointer_queue *queue,
-						       uint64_t ticket, const unsigned char *slot)
-{
-	if (WEFT_LIKELY(atomic_load_explicit(&queue->full_at_.at, memory_order_relaxed) != ticket))
-		weft_cpu_prefetch_to_write_(slot);
-}
-
-/*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
  * over slot by slot; a single pointer is a run of one, for which the loops vanish. For its sake
  * what the first slot gets is known before the exchange: on x86-64 nothing that stands behind a
@@ -253,7 +242,7 @@ WEFT_INLINE size_t weft_mpmc_pointer_queue_push_core_(weft_mpmc_pointer_queue *q
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_pointer_queue_slot_(queue, ticket);
-		weft_mpmc_pointer_queue_ask_for_slot_(queue, ticket, slot);
+		weft_cpu_ask_for_slot_(&queue->full_at_, ticket, slot);
 		/* P1 acquire, pairs with C3, P3: it is free; or tail_ below is not outdated. */
 		word = atomic_load_explicit(weft_mpmc_pointer_queue_word_(slot),
 					    memory_order_acquire);

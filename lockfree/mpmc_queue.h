@@ -236,17 +236,6 @@ WEFT_INLINE size_t weft_mpmc_queue_run_(const weft_mpmc_queue *queue, unsigned c
 }
 
 /*
- * Before a push reads the slot, which it will write: asked for like this its line comes once for
- * both. Not again and again by one that polls a full ring. relaxed: a hint.
- */
-WEFT_INLINE void weft_mpmc_queue_ask_for_slot_(const weft_mpmc_queue *queue, uint64_t ticket,
-					       const unsigned char *slot)
-{
-	if (WEFT_LIKELY(atomic_load_explicit(&queue->full_at_.at, memory_order_relaxed) != ticket))
-		weft_cpu_prefetch_to_write_(slot);
-}
-
-/*
  * Both cores look at a run of slots, claim it with one exchange of the ticket counter, then hand
  * over slot by slot; a single element is a run of one, for which the loops vanish. For its sake
  * what the first slot gets is known before the exchange: on x86-64 nothing that stands behind a
@@ -274,7 +263,7 @@ WEFT_INLINE size_t weft_mpmc_queue_push_core_(weft_mpmc_queue *queue, const void
 		uint64_t expected = ticket;
 
 		slot = weft_mpmc_queue_slot_(queue, ticket, element_size);
-		weft_mpmc_queue_ask_for_slot_(queue, ticket, slot);
+		weft_cpu_ask_for_slot_(&queue->full_at_, ticket, slot);
 		/* P1 acquire, pairs with C2, P2: it is free; or tail_ below is not outdated. */
 		turn = atomic_load_explicit(weft_mpmc_queue_turn_(slot), memory_order_acquire);
 		if (WEFT_UNLIKELY(ticket % 2 != 0)) {

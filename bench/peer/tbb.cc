@@ -105,20 +105,13 @@ template <class Element> class priorities
 
 		size_t try_push_batch(uint64_t priority, const Element *elements, size_t count)
 		{
-			size_t pushed = 0;
-
-			while (pushed < count && try_push(priority, elements[pushed]))
-				pushed++;
-			return pushed;
+			return one_by_one(
+				count, [&](size_t i) { return try_push(priority, elements[i]); });
 		}
 
 		size_t try_pop_batch(Element *elements, size_t count)
 		{
-			size_t popped = 0;
-
-			while (popped < count && try_pop(elements[popped]))
-				popped++;
-			return popped;
+			return one_by_one(count, [&](size_t i) { return try_pop(elements[i]); });
 		}
 
 	      private:

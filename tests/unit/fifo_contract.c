@@ -8,13 +8,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
 #include <weft/lockfree/base.h>
 
 #include "../seeded_random.h"
+#include "lent_memory.h"
 
 /* Every test here goes through these; the larger ones make batches of several parts. */
 static const size_t capacities[] = {1, 2, 4, 32};
@@ -411,29 +411,6 @@ static void equals_its_model(void **state)
 
 /* Memory of the caller */
 
-/* Memory of so many bytes for a queue, with a line before it and one behind, all 0xa5. It is not of
- * malloc, so that a free of it does not go unnoticed. */
-static unsigned char *lent_memory(size_t bytes)
-{
-	unsigned char *memory = mmap(NULL, bytes + 2 * WEFT_CACHE_LINE, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(memory, MAP_FAILED);
-	memset(memory, 0xa5, bytes + 2 * WEFT_CACHE_LINE);
-	return memory + WEFT_CACHE_LINE;
-}
-
-static void give_back(unsigned char *memory, size_t bytes)
-{
-	munmap(memory - WEFT_CACHE_LINE, bytes + 2 * WEFT_CACHE_LINE);
-}
-
-static void assert_untouched(const unsigned char *memory, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		assert_int_equal(memory[i], 0xa5);
-}
-
 static void says_how_much_memory(void **state)
 {
 	const fifo *kind = *state;
@@ -477,8 +454,8 @@ static void refuses_memory(void **state)
 		assert_true(is_zeroed(kind, queue));
 		kind->fini(queue);
 	}
-	assert_untouched(memory, bytes);
-	give_back(memory, bytes);
+	lent_are_bytes(memory, bytes, 0xa5);
+	lent_give_back(memory, bytes);
 	free(queue);
 }
 
@@ -508,9 +485,9 @@ static void lives_in_memory_of_the_caller(void **state)
 			assert_true(is_zeroed(kind, queue));
 			kind->fini(queue);
 		}
-		assert_untouched(memory - WEFT_CACHE_LINE, WEFT_CACHE_LINE);
-		assert_untouched(memory + bytes, WEFT_CACHE_LINE);
-		give_back(memory, bytes);
+		lent_are_bytes(memory - WEFT_CACHE_LINE, WEFT_CACHE_LINE, 0xa5);
+		lent_are_bytes(memory + bytes, WEFT_CACHE_LINE, 0xa5);
+		lent_give_back(memory, bytes);
 		free(queue);
 	}
 }

@@ -18,7 +18,6 @@ enum {
 	REST_MAX_NS = 3200,
 	/* As heels.settled says it. */
 	REST_OF_200_NS = 2,
-	NO_REST = 3,
 	/* Of the line between the two, there and back, with which this many elements come. */
 	TRANSFER_NS = 300,
 	AT_ONCE = 2,
@@ -114,7 +113,7 @@ static void a_stream_gets_ahead(void **state)
 		now_ns += 100000;
 		finds_nothing_after(2);
 	}
-	assert_int_equal(heels.settled, NO_REST);
+	assert_int_equal(heels.settled, WEFT_CPU_NO_REST_);
 	due_ns = now_ns;
 	take_from(1, 2000);
 	assert_true(take_from(1, 1000) < 40);
@@ -136,7 +135,7 @@ static void who_has_a_rate_of_its_own_is_kept_up_with_and_no_more(void **state)
 	assert_int_equal(heels.settled, REST_OF_200_NS);
 	/* Slower from now on. */
 	take_from(200, 2000);
-	assert_int_equal(heels.settled, NO_REST);
+	assert_int_equal(heels.settled, WEFT_CPU_NO_REST_);
 	for (unsigned i = 0; i < 10000; i++) {
 		now_ns += 400;
 		rested_ns += finds_nothing_after(2);
@@ -204,7 +203,7 @@ static void who_is_stopped_does_not_decide_for_all(void **state)
 	while_stopped = find_rare_ones;
 	weft_cpu_rest_behind_(&heels, ticket += 4);
 	assert_null(while_stopped);
-	assert_int_equal(heels.settled, NO_REST);
+	assert_int_equal(heels.settled, WEFT_CPU_NO_REST_);
 }
 
 int main(void)
