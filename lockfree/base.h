@@ -64,6 +64,12 @@ WEFT_INLINE size_t weft_whole_lines_(size_t bytes)
 	return (bytes + WEFT_CACHE_LINE - 1) / WEFT_CACHE_LINE * WEFT_CACHE_LINE;
 }
 
+/* Whether memory of the caller will do: it is there, begins a line, and is enough. */
+WEFT_INLINE bool weft_memory_fits_(const void *memory, size_t bytes, size_t needed)
+{
+	return memory != NULL && (uintptr_t)memory % WEFT_CACHE_LINE == 0 && bytes >= needed;
+}
+
 WEFT_BEGIN_DECLS
 
 /*

@@ -20,7 +20,7 @@ int weft_counter_init_in(weft_counter *counter, void *memory, size_t bytes)
 	size_t cpus = weft_per_cpu_count_();
 
 	memset((void *)counter, 0, sizeof(*counter));
-	if (!weft_per_cpu_fits_(memory, bytes, cpus * sizeof(weft_counter_shard_)))
+	if (!weft_memory_fits_(memory, bytes, cpus * sizeof(weft_counter_shard_)))
 		return -EINVAL;
 	weft_per_cpu_init_in_(&counter->shards_, memory, cpus, sizeof(weft_counter_shard_));
 	return 0;

@@ -60,8 +60,7 @@ int weft_deque_init_in(weft_deque *deque, void *memory, size_t bytes, size_t cap
 	uint64_t slots = slots_for(capacity);
 
 	memset((void *)deque, 0, sizeof(*deque));
-	if (slots == 0 || memory == NULL || (uintptr_t)memory % WEFT_CACHE_LINE != 0 ||
-	    bytes < ring_bytes(slots))
+	if (slots == 0 || !weft_memory_fits_(memory, bytes, ring_bytes(slots)))
 		return -EINVAL;
 
 	weft_deque_ring_ *ring = memory;

@@ -54,7 +54,7 @@ int weft_gauge_init_in(weft_gauge *gauge, void *memory, size_t bytes)
 	size_t cpus = weft_per_cpu_count_();
 
 	memset((void *)gauge, 0, sizeof(*gauge));
-	if (!weft_per_cpu_fits_(memory, bytes, memory_size(cpus)))
+	if (!weft_memory_fits_(memory, bytes, memory_size(cpus)))
 		return -EINVAL;
 	memory = weft_per_cpu_init_in_(&gauge->marks_, memory, cpus, sizeof(weft_gauge_marks_));
 	weft_per_cpu_init_in_(&gauge->level_.shards_, memory, cpus, sizeof(weft_counter_shard_));

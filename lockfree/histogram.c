@@ -79,7 +79,7 @@ int weft_histogram_init_in(weft_histogram *histogram, void *memory, size_t bytes
 
 	if (start(histogram, largest, precision_bits) != 0)
 		return -EINVAL;
-	if (!weft_per_cpu_fits_(memory, bytes, memory_size(cpus, histogram->buckets_))) {
+	if (!weft_memory_fits_(memory, bytes, memory_size(cpus, histogram->buckets_))) {
 		memset((void *)histogram, 0, sizeof(*histogram));
 		return -EINVAL;
 	}

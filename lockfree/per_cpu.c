@@ -37,11 +37,6 @@ int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes)
 	return 0;
 }
 
-bool weft_per_cpu_fits_(const void *memory, size_t bytes, size_t needed)
-{
-	return memory != NULL && (uintptr_t)memory % WEFT_CACHE_LINE == 0 && bytes >= needed;
-}
-
 void *weft_per_cpu_init_in_(weft_per_cpu_ *per_cpu, void *memory, size_t areas, size_t area_bytes)
 {
 	memset(per_cpu, 0, sizeof(*per_cpu));

@@ -16,7 +16,7 @@
  *
  *     operation                             threads  progress       sleeps  allocates
  *     weft_per_cpu_init_, _fini_            one      -              no      init
- *     weft_per_cpu_init_in_, _fits_         one      -              no      no
+ *     weft_per_cpu_init_in_                 one      -              no      no
  *     weft_per_cpu_add_, _add_line_         any      wait-free (*)  no      no
  *     weft_per_cpu_near_                    any      wait-free      no      no
  *     weft_per_cpu_is_restartable_          any      wait-free      no      no
@@ -76,10 +76,10 @@ WEFT_API size_t weft_per_cpu_count_(void);
  */
 WEFT_API int weft_per_cpu_init_(weft_per_cpu_ *per_cpu, size_t areas, size_t area_bytes);
 
-/* Whether memory of the caller will do: it is there, aligned to WEFT_CACHE_LINE, and enough. */
-WEFT_API bool weft_per_cpu_fits_(const void *memory, size_t bytes, size_t needed);
-
-/* As weft_per_cpu_init_, in memory of the caller that will do. Returns where the areas end. */
+/*
+ * As weft_per_cpu_init_, in memory of the caller that fits (weft_memory_fits_). Returns where the
+ * areas end.
+ */
 WEFT_API void *weft_per_cpu_init_in_(weft_per_cpu_ *per_cpu, void *memory, size_t areas,
 				     size_t area_bytes);
 

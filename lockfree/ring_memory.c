@@ -50,8 +50,8 @@ int weft_ring_memory_adopt_(void *memory, size_t bytes, size_t *capacity, size_t
 {
 	size_t rounded = *capacity, needed;
 
-	if (weft_ring_memory_measure_(&rounded, slot_size, &needed) != 0 || memory == NULL ||
-	    (uintptr_t)memory % WEFT_CACHE_LINE != 0 || bytes < needed)
+	if (weft_ring_memory_measure_(&rounded, slot_size, &needed) != 0 ||
+	    !weft_memory_fits_(memory, bytes, needed))
 		return -EINVAL;
 	memset(memory, 0, needed);
 	*capacity = rounded;
