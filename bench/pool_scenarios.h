@@ -170,15 +170,14 @@ template <class Pool> class pool_scenarios
 			jobs);
 	}
 
-	/* Many futures. The pool takes the memory. */
+	/* Many futures. The pool takes the memory: what that costs the first time, a page fault for
+	 * every 64 of them, is not measured. */
 	static result outside_futures() requires has_futures<Pool>
 	{
 		Pool pool(0, placement::instance().places());
 		call_root root(pool);
 
-		result result = in_one_thread([&] { call_all(root); }, root.jobs);
-
-		return root.right ? result : wrong_value();
+		return futures(root, [&] { call_all(root); });
 	}
 
 	/* The same, out of a task. */
@@ -187,16 +186,11 @@ template <class Pool> class pool_scenarios
 		Pool pool(0, placement::instance().places());
 		call_root root(pool);
 
-		Pool::prepare(root, run_call_root);
-
-		result result = in_one_thread(
-			[&] {
-				pool.submit(root);
-				pool.wait(root);
-			},
-			root.jobs);
-
-		return root.right ? result : wrong_value();
+		return futures(root, [&] {
+			Pool::prepare(root, run_call_root);
+			pool.submit(root);
+			pool.wait(root);
+		});
 	}
 
 	/* All with one call. */
@@ -315,6 +309,21 @@ template <class Pool> class pool_scenarios
 			root.right = root.right && Pool::value(root.futures[i]) == &root.jobs[i];
 			Pool::release(root.futures[i]);
 		}
+	}
+
+	/* The second of two times that all jobs are called. */
+	template <class Work> static result futures(call_root &root, Work work)
+	{
+		result first = in_one_thread(work, root.jobs);
+
+		for (job &job : root.jobs)
+			job.runs = 0;
+		if (first.wrong != nullptr)
+			return first;
+
+		result second = in_one_thread(work, root.jobs);
+
+		return root.right ? second : wrong_value();
 	}
 
 	static void run_call_root(typename Pool::task *task)
