@@ -49,9 +49,12 @@
  * -EAGAIN or runs the task itself, as the pool's options say.
  *
  * Order: there is none among tasks of one priority, but that each begins at last: of 64 tasks that
- * a worker takes one is the oldest of normal priority that it has, and one the oldest of low
- * priority that it finds. So a task of low priority waits for at most 63 tasks of others for itself
- * and each of its priority before it, whatever is submitted meanwhile, as long as tasks return.
+ * a worker takes one is an oldest of normal priority that it has (of those from inside and of those
+ * from outside the pool, in turns), one an oldest of high and one of low priority that it finds,
+ * one the oldest that is for this worker alone, and one the oldest that has yielded. So a task
+ * waits for at most 127 tasks of others for itself and each of its kind before it, whatever is
+ * submitted meanwhile, as long as tasks return or wait. (Of tasks that have waited, and go on, up
+ * to 16 in a row count as one.)
  */
 
 #include <weft/lockfree/base.h>

@@ -25,11 +25,15 @@
  */
 
 enum {
-	/* Of so many tasks one is the oldest of normal priority, lest a task that always submits
-	 * another, or those of high priority, keep it waiting for ever; and one the oldest of low
-	 * priority. */
+	/* Of so many tasks one is the oldest of each kind, lest tasks of another kind, or one that
+	 * always submits the next, keep it waiting for ever. Those that have begun come first and
+	 * need no turn. */
 	TICKS_PER_TURN = 64,
+	TICKS_BETWEEN_TURNS = 8,
 	TURN_OF_NORMAL = 0,
+	TURN_OF_PRIVATE = 8,
+	TURN_OF_HIGH = 16,
+	TURN_OF_YIELDED = 24,
 	TURN_OF_LOW = 32,
 	TURN_OF_PLACE = 48,
 	/* Pauses between two looks around. */
@@ -191,13 +195,18 @@ static weft_task *take_own(weft_worker_ *self, unsigned lane)
 	return take_inbox(self, self, lane);
 }
 
-/* The oldest of the worker's own tasks in a lane. */
+/* The oldest of the worker's own tasks in a lane: in turns of those that came from outside, and of
+ * the others, lest one of the two that never ends keep the other waiting. */
 static weft_task *take_oldest(weft_worker_ *self, unsigned lane)
 {
-	void *task = take_inbox(self, self, lane);
+	bool others_first = self->ticks / TICKS_PER_TURN % 2 == 0;
+	void *task = NULL;
 
-	if (task == NULL && weft_deque_steal(&self->lane[lane].deque, &task) != 0)
-		return NULL;
+	if (others_first && weft_deque_steal(&self->lane[lane].deque, &task) == 0)
+		return task;
+	task = take_inbox(self, self, lane);
+	if (task == NULL && !others_first)
+		weft_deque_steal(&self->lane[lane].deque, &task);
 	return task;
 }
 
@@ -247,8 +256,8 @@ static weft_task *steal(weft_worker_ *self, unsigned lane)
 	return NULL;
 }
 
-/* A task of a lane that is seldom used, or NULL. */
-static weft_task *take_counted(weft_worker_ *self, unsigned lane)
+/* A task of a lane that is seldom used, the oldest of the worker's own or its newest, or NULL. */
+static weft_task *take_counted(weft_worker_ *self, unsigned lane, bool oldest)
 {
 	WEFT_ATOMIC(uint32_t) *queued = &self->pool->queued[lane];
 	weft_task *task;
@@ -256,7 +265,7 @@ static weft_task *take_counted(weft_worker_ *self, unsigned lane)
 	/* relaxed: whoever has seen the task has seen that it is counted. */
 	if (WEFT_LIKELY(atomic_load_explicit(queued, memory_order_relaxed) == 0))
 		return NULL;
-	task = take_own(self, lane);
+	task = oldest ? take_oldest(self, lane) : take_own(self, lane);
 	if (task == NULL)
 		task = steal(self, lane);
 	if (task != NULL)
@@ -267,11 +276,21 @@ static weft_task *take_counted(weft_worker_ *self, unsigned lane)
 /* Whose turn it is, whatever else there is. */
 static weft_task *take_in_turn(weft_worker_ *self)
 {
-	switch (++self->ticks % TICKS_PER_TURN) {
+	uint32_t turn = ++self->ticks % TICKS_PER_TURN;
+
+	if (WEFT_LIKELY(turn % TICKS_BETWEEN_TURNS != 0))
+		return NULL;
+	switch (turn) {
 	case TURN_OF_NORMAL:
 		return take_oldest(self, WEFT_LANE_NORMAL_);
+	case TURN_OF_PRIVATE:
+		return take_private(self);
+	case TURN_OF_HIGH:
+		return take_counted(self, WEFT_LANE_HIGH_, true);
+	case TURN_OF_YIELDED:
+		return weft_fibers_find_yielded_(self);
 	case TURN_OF_LOW:
-		return take_counted(self, WEFT_LANE_LOW_);
+		return take_counted(self, WEFT_LANE_LOW_, true);
 	case TURN_OF_PLACE:
 		if (self->binding.error == -ENODEV)
 			weft_worker_keep_place_(self);
@@ -290,14 +309,14 @@ static weft_task *find_task(weft_worker_ *self)
 	if (task == NULL)
 		task = take_private(self);
 	if (task == NULL)
-		task = take_counted(self, WEFT_LANE_HIGH_);
+		task = take_counted(self, WEFT_LANE_HIGH_, false);
 	if (task == NULL)
 		task = take_own(self, WEFT_LANE_NORMAL_);
 	if (task == NULL)
 		task = weft_fibers_find_yielded_(self);
 	if (task == NULL)
 		task = steal(self, WEFT_LANE_NORMAL_);
-	return task != NULL ? task : take_counted(self, WEFT_LANE_LOW_);
+	return task != NULL ? task : take_counted(self, WEFT_LANE_LOW_, false);
 }
 
 /* Closes the worker's inboxes for ever; returns one of the tasks that were still inside, and keeps
