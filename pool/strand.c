@@ -105,9 +105,8 @@ void weft_strand_run_(weft_task *runner)
 		strand->first_ = task->next_;
 		weft_worker_run_(pool, task, weft_worker_phase_(pool) == WEFT_POOL_ABORTING_);
 	}
-	/* relaxed: the runner is published by the sending. */
 	runner->next_ = NULL;
-	if (weft_worker_send_unbounded_(pool, runner, 1, &strand->how_) != 0)
+	if (weft_worker_send_behind_(pool, runner, &strand->how_) != 0)
 		cancel_all(strand);
 }
 

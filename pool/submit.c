@@ -132,6 +132,26 @@ int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t coun
 	return error;
 }
 
+int weft_worker_send_behind_(weft_pool *pool, weft_task *task, const weft_submit_options *options)
+{
+	weft_worker_ *self = weft_worker_current_;
+	unsigned lane = lane_of_priority[options->priority];
+	weft_inbox_ *inbox = &self->lane[lane].inbox;
+
+	/* Nobody else closes it. */
+	if (options->to_worker || weft_inbox_is_closed_(inbox))
+		return weft_worker_send_unbounded_(pool, task, 1, options);
+	if (weft_worker_phase_(pool) == WEFT_POOL_ABORTING_)
+		return -EPIPE;
+	/* relaxed: published with the task. */
+	if (lane != WEFT_LANE_NORMAL_)
+		atomic_fetch_add_explicit(&pool->queued[lane], 1, memory_order_relaxed);
+	weft_inbox_put_(inbox, task, task);
+	weft_worker_notify_(pool, self->index);
+	weft_counter_increment(&pool->submitted);
+	return 0;
+}
+
 /* Waits until there is room. Returns 0 when they have entered, or a negative errno. */
 static int wait_to_enter(weft_pool *pool, uint32_t count)
 {

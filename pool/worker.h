@@ -206,6 +206,9 @@ int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
 				const weft_submit_options *options);
 
+/* The same for one task, of a worker of the pool: it comes behind those that this worker has. */
+int weft_worker_send_behind_(weft_pool *pool, weft_task *task, const weft_submit_options *options);
+
 /* These tasks, which are linked, may go on on another worker when they have waited. */
 WEFT_INLINE void weft_worker_let_move_(weft_task *first)
 {

@@ -58,6 +58,12 @@ int weft_worker_send_unbounded_(weft_pool *to, weft_task *first, uint32_t count,
 	return weft_inbox_put_(&queue, first, first) ? 0 : -EPIPE;
 }
 
+int weft_worker_send_behind_(weft_pool *to, weft_task *task, const weft_submit_options *options)
+{
+	task->next_ = NULL;
+	return weft_worker_send_unbounded_(to, task, 1, options);
+}
+
 void weft_worker_run_(weft_pool *of, weft_task *task, bool cancel)
 {
 	size_t number = (size_t)(task - tasks);

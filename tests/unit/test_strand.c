@@ -165,6 +165,7 @@ static void go_on_forever(void *argument)
 {
 	chained *self = argument;
 
+	self->left++;
 	if (!atomic_load(&stop))
 		must(weft_spawn_with(self->pool, go_on_forever, self, &self->to->options) == 0);
 }
@@ -184,6 +185,45 @@ static void others_have_their_turn(void **state)
 	assert_int_equal(weft_submit(pool, answer, &self, &future), 0);
 	assert_int_equal(weft_future_wait(future, guard()), 0);
 	weft_future_release(future);
+	atomic_store(&stop, true);
+	weft_pool_destroy(pool);
+}
+
+/* How far the strand was when this ran, on the same worker. */
+static int see(void *argument, void **value)
+{
+	*value = (void *)((chained *)argument)->left;
+	return 0;
+}
+
+/* After some of its tasks it comes behind all that its worker has. */
+static void others_come_soon(void **state)
+{
+	enum {
+		OTHERS = 50
+	};
+	weft_pool *pool = pool_of(1, 0);
+	account account;
+	chained self = {&account, pool, 0};
+	void *arguments[OTHERS];
+	weft_future *futures[OTHERS];
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	account_init(&account, pool);
+	atomic_store(&stop, false);
+	gate_hold(pool, &at, &holder, 1);
+	for (int i = 0; i < OTHERS; i++)
+		arguments[i] = &self;
+	assert_int_equal(weft_spawn_with(pool, go_on_forever, &self, &account.options), 0);
+	assert_int_equal(weft_submit_many(pool, see, arguments, OTHERS, NULL, futures), 0);
+	gate_let_go(&at, &holder, 1);
+	for (int i = 0; i < OTHERS; i++) {
+		assert_int_equal(weft_future_wait(futures[i], guard()), 0);
+		assert_in_range((uintptr_t)weft_future_value(futures[i]), 0, 200);
+		weft_future_release(futures[i]);
+	}
 	atomic_store(&stop, true);
 	weft_pool_destroy(pool);
 }
@@ -338,6 +378,7 @@ int main(void)
 		cmocka_unit_test(one_at_a_time_in_order),
 		cmocka_unit_test(tasks_of_a_strand_submit_and_wait),
 		cmocka_unit_test(others_have_their_turn),
+		cmocka_unit_test(others_come_soon),
 		cmocka_unit_test(futures_and_cancel),
 		cmocka_unit_test(a_strand_may_have_one_worker),
 		cmocka_unit_test(a_strand_whose_worker_has_left),
