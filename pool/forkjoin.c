@@ -38,7 +38,8 @@
  */
 
 enum {
-	GUARD_BYTES = 1 << 16,
+	/* Behind the slots that cannot be stolen: where is_beyond would take them for others. */
+	GUARD_BYTES = WEFT_FORK_STEALABLE_ * sizeof(weft_fork_slot),
 	/* So young a run wakes nobody: most are over before the other has woken. */
 	WAKE_NOBODY_NS = 10000,
 	/* Calls that a thief takes one after the other before it looks for other tasks. */
@@ -124,6 +125,18 @@ void weft_forkjoin_free_levels_(weft_worker_ *worker)
 		munmap(level, region_size);
 		level = next;
 	}
+}
+
+bool weft_forkjoin_is_beyond_all_(const weft_worker_ *worker, const void *address)
+{
+	for (const weft_fork_level_ *level = worker->fork_levels; level != NULL;
+	     level = level->next) {
+		uintptr_t end = (uintptr_t)level + region_size;
+
+		if ((uintptr_t)address < end && end - (uintptr_t)address <= GUARD_BYTES)
+			return true;
+	}
+	return false;
 }
 
 /* The level for a run or a stolen call that this worker begins now, or NULL without memory. */

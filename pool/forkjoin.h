@@ -61,7 +61,8 @@
  *
  * Limits: arguments, and the result, of at most WEFT_FORK_DATA_BYTES each. Of a worker's calls that
  * are forked and not joined the first 65536 may be stolen; a fork beyond that makes the call at
- * once. Beyond some 8 million of them, or at the end of the thread's stack, is a guard page.
+ * once. Beyond some 8 million of them, or at the end of the thread's stack, is a guard page, which
+ * ends the process with a line that says so (pool.h).
  *
  * Source: see lockfree/fork_stack.h; leapfrogging: Wagner and Calder, PPoPP 1993.
  */

@@ -38,12 +38,14 @@ static char *say_number(char *end, size_t number)
 	return say(end, first);
 }
 
-static void tell(const weft_worker_ *worker, const weft_fiber_ *fiber)
+static void tell(const weft_worker_ *worker, const weft_fiber_ *fiber, bool of_forks)
 {
 	char line[200], *end = say(line, "weft: stack overflow in a task on worker ");
 
 	end = say_number(end, worker->index);
-	if (fiber->stack.low != NULL) {
+	if (of_forks) {
+		end = say(end, ", which has forked more calls than may be unjoined at a time");
+	} else if (fiber->stack.low != NULL) {
 		end = say(end, ", whose stack has ");
 		end = say_number(end, (size_t)(fiber->stack.high - fiber->stack.low));
 		end = say(end, " bytes (stack_bytes in the options of the pool)");
@@ -66,8 +68,10 @@ static void on_fault(int number, siginfo_t *fault, void *context)
 								     : worker->overflow.low);
 		uintptr_t at = (uintptr_t)fault->si_addr;
 
-		if (at < low && low - at <= REACH_BYTES)
-			tell(worker, fiber);
+		bool of_forks = weft_forkjoin_is_beyond_all_(worker, fault->si_addr);
+
+		if (of_forks || (at < low && low - at <= REACH_BYTES))
+			tell(worker, fiber, of_forks);
 	}
 	sigaction(number, &earlier, NULL);
 	/* What a process sends does not happen again by itself. */

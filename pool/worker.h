@@ -330,6 +330,8 @@ bool weft_forkjoin_has_public_(const weft_worker_ *worker);
 /* Asks all others to share. */
 void weft_forkjoin_ask_all_(const weft_worker_ *self);
 void weft_forkjoin_free_levels_(weft_worker_ *worker);
+/* Whether the address is in the guard behind all slots of one of the worker's fork stacks. */
+bool weft_forkjoin_is_beyond_all_(const weft_worker_ *worker, const void *address);
 /* A task goes on in the middle of a run: thieves may look there again. */
 void weft_forkjoin_show_(weft_worker_ *self);
 

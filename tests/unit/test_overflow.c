@@ -92,6 +92,29 @@ static void overflow_in_a_run(void)
 	deeper_run(pool, &result, 0);
 }
 
+/* More calls than there are slots. Of those that nobody can steal most are left out. */
+WEFT_FORKABLE_VOID_0(nothing);
+WEFT_FORKABLE_VOID_0(forks);
+
+static void nothing(weft_fork at)
+{
+	(void)at;
+}
+
+static void forks(weft_fork at)
+{
+	for (int i = 0; i < WEFT_FORK_STEALABLE_; i++)
+		nothing_fork(&at);
+	at += WEFT_FORK_GRANULE_ / sizeof(*at) - 2 * WEFT_FORK_STEALABLE_;
+	for (;;)
+		nothing_fork(&at);
+}
+
+static void overflow_by_forks(void)
+{
+	forks_run(pool_of(1, 1));
+}
+
 static void fault(weft_task *task)
 {
 	(void)task;
@@ -192,6 +215,7 @@ static void overflow_says_one_line(void **state)
 	dies_of_the_fault(overflow_first, "");
 	dies_of_the_fault(overflow_second, "262144 bytes (stack_bytes");
 	dies_of_the_fault(overflow_in_a_run, "");
+	dies_of_the_fault(overflow_by_forks, "forked more calls");
 }
 
 static void other_faults_say_nothing(void **state)
