@@ -126,6 +126,12 @@ void weft_overflow_unwatch_(void)
 	give_back();
 }
 
+void weft_overflow_forked_(void)
+{
+	/* relaxed: there is one thread. */
+	atomic_store_explicit(&taken, 0, memory_order_relaxed);
+}
+
 void weft_overflow_worker_begins_(weft_worker_ *self)
 {
 	pthread_attr_t attributes;

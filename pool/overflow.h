@@ -28,6 +28,9 @@ typedef struct weft_overflow_ {
 void weft_overflow_watch_(void);
 void weft_overflow_unwatch_(void);
 
+/* In the child of a fork: whoever was in one of these is not there. */
+void weft_overflow_forked_(void);
+
 /* A worker's thread begins, or ends. */
 void weft_overflow_worker_begins_(weft_worker_ *self);
 void weft_overflow_worker_ends_(weft_worker_ *self);

@@ -43,6 +43,7 @@ static void after_fork(void)
 
 	weft_pool_generation_++;
 	weft_park_forked_();
+	weft_overflow_forked_();
 	weft_park_running_ = NULL;
 	if (found == IN_PREPARATION)
 		atomic_store_explicit(&stage, NOT_PREPARED, memory_order_relaxed);

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of pools in a process that forks, and of workers whose CPU is taken away. */
+/*
+ * Tests of pools in a process that forks, and of workers whose CPU is taken away.
+ *
+ * The linker sends the library's sigaction to __wrap_sigaction, where a thread is held that creates
+ * the first pool.
+ */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -157,6 +163,51 @@ static void child_begins_anew(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* Where a thread stands that creates the first pool, or NULL. */
+static gate *creating;
+
+int __real_sigaction(int number, const struct sigaction *action, struct sigaction *before);
+int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *before);
+
+int __wrap_sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+	if (creating != NULL)
+		gate_pass(creating);
+	return __real_sigaction(number, action, before);
+}
+
+static void *create_and_destroy(void *unused)
+{
+	(void)unused;
+	must(weft_pool_destroy(pool_of(1, 0)) == 0);
+	return NULL;
+}
+
+/* What it has begun to change nobody goes on with in the child. */
+static void child_of_a_creation(void **state)
+{
+	pthread_t thread;
+	gate at = {0};
+	pid_t child;
+
+	(void)state;
+	if (!CHILDREN_MAY_HAVE_THREADS)
+		return;
+	creating = &at;
+	assert_int_equal(pthread_create(&thread, NULL, create_and_destroy, NULL), 0);
+	gate_await(&at, 1);
+	creating = NULL;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(GUARD_SECONDS);
+		_exit(live_with_a_pool());
+	}
+	wait_for_child(child);
+	gate_open(&at);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void fork_in_a_task(void *pool)
 {
 	pid_t child = fork();
@@ -237,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(child_begins_anew),
+		cmocka_unit_test(child_of_a_creation),
 		cmocka_unit_test(tasks_may_fork),
 		cmocka_unit_test(workers_go_on_where_they_are_put),
 	};
