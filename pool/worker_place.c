@@ -49,10 +49,17 @@ void weft_worker_take_place_(weft_worker_ *self, uint32_t place)
 void weft_worker_keep_place_(weft_worker_ *self)
 {
 	weft_binding_ before = self->binding;
+	/* relaxed: a number. */
+	uint32_t place = atomic_load_explicit(&self->place, memory_order_relaxed);
 	weft_deadline now;
 
 	if (self->pool->unpinned)
 		return;
+	/* It has another one since, and has not left meanwhile. */
+	if (place != self->bound_place) {
+		weft_worker_take_place_(self, place);
+		return;
+	}
 	now = weft_now();
 	if (now - self->looked_at_place < LOOK_NS)
 		return;

@@ -310,6 +310,83 @@ static void others_stand_in_for_the_blocked(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* The CPU on which it runs, once it may. */
+typedef struct located {
+	gate at;
+	atomic_int cpu;
+} located;
+
+static void note_cpu(void *argument)
+{
+	located *self = argument;
+
+	gate_pass(&self->at);
+	atomic_store(&self->cpu, sched_getcpu());
+}
+
+static void await_closed(const weft_worker_ *worker)
+{
+	weft_deadline deadline = guard();
+
+	while (!weft_inbox_is_closed_(&worker->private_inbox)) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+}
+
+/* On the CPU of the one that is blocked, and later on its own, when it is there for good: whether
+ * it has left meanwhile or not. */
+static void who_stands_in_takes_the_place(void **state)
+{
+	weft_submit_options to_second = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_topology *topology = NULL;
+	weft_plan *plan = NULL;
+
+	(void)state;
+	to_second.to_worker = true;
+	to_second.worker = 1;
+	assert_int_equal(weft_topology_create(&topology, NULL), 0);
+	assert_int_equal(weft_plan_create(&plan, topology, WEFT_POLICY_SCATTER, 3), 0);
+	weft_topology_destroy(topology);
+	for (int leaves = 0; leaves < 2; leaves++) {
+		weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+		located standing_in = {.cpu = -1}, there = {.cpu = -1};
+		weft_pool *pool = NULL;
+		gate at = {0};
+
+		atomic_store(&runs, 0);
+		options.plan = plan;
+		options.workers = 1;
+		options.max_workers = 2;
+		options.spare_workers = 1;
+		options.spin_ns = 1;
+		assert_int_equal(weft_pool_create(&pool, &options), 0);
+		await_closed(pool->worker[1]);
+		assert_int_equal(weft_spawn(pool, block_in_section, &at), 0);
+		await_arrivals(&at, 1);
+		assert_int_equal(weft_spawn(pool, note_cpu, &standing_in), 0);
+		gate_await(&standing_in.at, 1);
+		atomic_store(&at.open, 1);
+		while (atomic_load(&pool->on_duty) > 1)
+			sched_yield();
+		if (leaves == 1) {
+			gate_open(&standing_in.at);
+			await_closed(pool->worker[1]);
+		}
+		assert_int_equal(weft_pool_resize(pool, 2), 0);
+		gate_open(&standing_in.at);
+		await_idle(pool, 2);
+		assert_int_equal(atomic_load(&standing_in.cpu), weft_plan_cpu(plan, 0));
+		gate_open(&there.at);
+		assert_int_equal(weft_spawn_with(pool, note_cpu, &there, &to_second), 0);
+		assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		if (statistics_of(pool).unpinned == 0)
+			assert_int_equal(atomic_load(&there.cpu), weft_plan_cpu(plan, 1));
+		weft_pool_destroy(pool);
+	}
+	weft_plan_destroy(plan);
+}
+
 static void no_more_stand_in_than_there_are(void **state)
 {
 	weft_pool *pool = pool_up_to(1, 1, 1);
@@ -342,6 +419,7 @@ int main(void)
 		cmocka_unit_test(tasks_of_a_worker_that_leaves_go_on),
 		cmocka_unit_test(shuts_down_at_any_size),
 		cmocka_unit_test(others_stand_in_for_the_blocked),
+		cmocka_unit_test(who_stands_in_takes_the_place),
 		cmocka_unit_test(no_more_stand_in_than_there_are),
 	};
 
