@@ -26,11 +26,15 @@
  *     result name_join(&at)                its result: of the last fork that is not joined yet
  *     int name_run(pool, &result, arguments)   the first call of all; waits for it
  *
+ * A run returns 0; -EINVAL when pool or result is NULL; -EPIPE when the pool is closed, -ECANCELED
+ * when it aborts before the run has begun; -ENOMEM. On an error the result is as it was.
+ *
  * What belongs together: a function joins, before it returns, all calls that it has forked, the
  * last one first, each by the join of the function that it forked. A debug build aborts at a join
- * that finds nothing forked, or another function, and names a function that has returned with calls
- * that it has not joined, unless somebody was about to steal them. `at` is passed on by value, and
- * only downwards.
+ * that finds nothing forked, or another function; and when a function has returned with calls that
+ * it has not joined, unless somebody was about to steal them: it names that function, if it was
+ * forked or run itself, and else the one whose call is left. `at` is passed on by value, and only
+ * downwards.
  *
  * Where most calls only look whether there is anything to do, say so: if (WEFT_LIKELY(size == 1))
  * return ...; then gcc puts that look into their callers wherever they are made. Else, of a

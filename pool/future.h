@@ -107,7 +107,9 @@ WEFT_API bool weft_future_cancel(weft_future *future);
 /*
  * Has callback(future, argument) called once the future has ended: at once, on this thread, if it
  * has; else on the thread that ends it, after waiters were woken, in the order of registration. The
- * future is valid during the call. A callback must not wait for long: it holds a worker.
+ * future is valid during the call. A callback may wait: on a worker as a task does, which is then
+ * suspended; on a thread that cancels, or comes late, it holds that one up. The callbacks that were
+ * registered after it come after its wait.
  *
  * Threads: any; any number of callbacks. Progress: lock-free but for the allocator.
  * Returns 0; -ENOMEM, and the callback is not called; -EINVAL when future or callback is NULL.

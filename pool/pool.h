@@ -194,8 +194,9 @@ WEFT_BEGIN_DECLS
  * Threads: any. Progress: blocking, until every worker has started. options may be NULL: defaults.
  * Returns 0 and the pool; or, with nothing left behind and *pool as it was,
  *   -EINVAL  pool is NULL, the options have another size than this library knows, name a plan and
- *            another number of workers than it has, or more than WEFT_PLAN_WORKERS_MAX workers, no
- *            known policies, or a span with a policy that does not take one
+ *            another number of workers than it has, more workers than max_workers or than
+ *            WEFT_PLAN_WORKERS_MAX, no known policies, a span with a policy that does not take
+ *            one, or stacks of less than WEFT_POOL_STACK_BYTES_MIN or more than _MAX bytes
  *   -ENOMEM  out of memory
  *   -EAGAIN  the system does not grant another thread
  *   another negative errno of weft_topology_create, or what worker_begins returned
