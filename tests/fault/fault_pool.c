@@ -70,6 +70,7 @@ static weft_pool_options options_of(const weft_plan *wanted)
 	options.plan = wanted;
 	options.workers = WORKERS;
 	options.spin_ns = 1;
+	options.local_bytes = 100;
 	return options;
 }
 
@@ -151,10 +152,11 @@ static int create_and_destroy(void *wanted)
 static void creation_without_memory(void **state)
 {
 	(void)state;
-	/* The pool, the counters, the list of workers, and each worker with its deque. */
-	assert_in_range(fail_alloc_each(create_and_destroy, plan), 1 + 6 + 1 + 2 * WORKERS, 100);
+	/* The pool, the counters, the list of workers, and each worker with its deques and its
+	 * storage. */
+	assert_in_range(fail_alloc_each(create_and_destroy, plan), 1 + 8 + 1 + 5 * WORKERS, 100);
 	/* And a topology and a plan of its own. */
-	assert_in_range(fail_alloc_each(create_and_destroy, NULL), 1 + 6 + 1 + 2 * WORKERS + 2,
+	assert_in_range(fail_alloc_each(create_and_destroy, NULL), 1 + 8 + 1 + 5 * WORKERS + 2,
 			100);
 }
 
@@ -260,6 +262,7 @@ static int submit_all(weft_pool *pool, weft_future *futures[], long succeed)
 static void submission_without_memory(void **state)
 {
 	static weft_future *futures[FLOOD];
+	static void *arguments[FLOOD];
 	weft_pool *pool = pool_by_plan();
 	gate_task holders[WORKERS];
 	gate at = {0};
@@ -293,8 +296,21 @@ static void submission_without_memory(void **state)
 	fail_alloc_after(-1);
 	for (int i = 0; i < count; i++)
 		weft_future_release(futures[i]);
+	/* Of more at once than there is memory for nothing is kept: there is as much as before. */
+	fail_alloc_after(0);
+	assert_int_equal(weft_submit_many(pool, count_function, arguments, FLOOD, NULL, futures),
+			 -ENOMEM);
+	fail_alloc_after(0);
+	assert_int_equal(
+		weft_submit_many(pool, count_function, arguments, (size_t)count, NULL, futures), 0);
+	assert_false(fail_alloc_happened());
+	fail_alloc_after(-1);
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(weft_future_wait(futures[i], guard()), 0);
+		weft_future_release(futures[i]);
+	}
 	weft_pool_destroy(pool);
-	assert_int_equal(atomic_load(&runs), count + 1);
+	assert_int_equal(atomic_load(&runs), 2 * count + 1);
 	must(sched_setaffinity(0, sizeof(before), &before) == 0);
 }
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <weft/pool/forkjoin.h>
+#include <weft/pool/strand.h>
 
 #include "../pool_fixture.h"
 
@@ -82,22 +83,37 @@ static void refuses_what_is_too_much(void **state)
 	weft_pool_destroy(pool);
 }
 
+static int submit_in_vain(void *pool, void **value)
+{
+	uint64_t before = weft_now();
+	int error = weft_spawn(pool, count_run, NULL);
+
+	(void)value;
+	must(weft_now() - before >= 3 * WEFT_MILLISECONDS);
+	return error;
+}
+
+/* Neither a thread nor a task; that is another pool's, for its own would make room meanwhile. */
 static void waits_no_longer_than_told(void **state)
 {
 	weft_pool *pool = bounded(1, WEFT_FULL_BLOCK, 3 * WEFT_MILLISECONDS);
+	weft_pool *other = pool_of(1, 0);
+	weft_future *future;
 	gate_task holder;
 	gate at = {0};
 
 	(void)state;
 	gate_hold(pool, &at, &holder, 1);
 	fill(pool);
-
-	uint64_t before = weft_now();
-
-	assert_int_equal(weft_spawn(pool, count_run, NULL), -EAGAIN);
-	assert_true(weft_now() - before >= 3 * WEFT_MILLISECONDS);
+	assert_int_equal(submit_in_vain(pool, NULL), -EAGAIN);
+	assert_int_equal(weft_submit(other, submit_in_vain, pool, &future), 0);
+	assert_int_equal(weft_future_wait(future, guard()), 0);
+	assert_int_equal(weft_future_error(future), -EAGAIN);
+	weft_future_release(future);
+	assert_int_equal(statistics_of(other).suspensions, 1);
 	gate_let_go(&at, &holder, 1);
 	weft_pool_destroy(pool);
+	weft_pool_destroy(other);
 	assert_int_equal(atomic_load(&runs), LIMIT);
 }
 
@@ -223,6 +239,75 @@ static void submitters_run_what_is_too_much(void **state)
 	weft_pool_destroy(pool);
 }
 
+static void count_task(weft_task *task)
+{
+	(void)task;
+	atomic_fetch_add(&runs, 1);
+}
+
+/* Several at once, all of them; but not those of a strand, which have an order. */
+static void submitters_run_many(void **state)
+{
+	weft_pool *pool = bounded(1, WEFT_FULL_RUN, 0);
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_task many[LIMIT], *tasks[LIMIT];
+	weft_strand strand;
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	gate_hold(pool, &at, &holder, 1);
+	fill(pool);
+	for (int i = 0; i < LIMIT; i++) {
+		weft_task_init(&many[i], count_task);
+		tasks[i] = &many[i];
+	}
+	assert_int_equal(weft_task_submit_many(pool, tasks, LIMIT, NULL), 0);
+	for (int i = 0; i < LIMIT; i++)
+		assert_int_equal(weft_task_wait(&many[i], WEFT_NOW), 0);
+	assert_int_equal(atomic_load(&runs), LIMIT);
+	assert_int_equal(weft_strand_init(&strand, pool, NULL), 0);
+	options.strand = &strand;
+	assert_int_equal(weft_spawn_with(pool, count_run, NULL, &options), -EAGAIN);
+	assert_true(weft_strand_is_idle(&strand));
+	gate_let_go(&at, &holder, 1);
+	weft_pool_destroy(pool);
+	assert_int_equal(atomic_load(&runs), 2 * LIMIT);
+}
+
+/* What is refused for want of its worker takes no room. */
+static void refused_tasks_take_no_room(void **state)
+{
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_submit_options to_absent = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_deadline deadline = guard();
+	weft_pool *pool = NULL;
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	atomic_store(&runs, 0);
+	options.workers = 1;
+	options.max_workers = 2;
+	options.max_queued = LIMIT;
+	options.full = WEFT_FULL_REFUSE;
+	assert_int_equal(weft_pool_create(&pool, &options), 0);
+	while (!weft_inbox_is_closed_(&pool->worker[1]->private_inbox)) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+	gate_hold(pool, &at, &holder, 1);
+	to_absent.to_worker = true;
+	to_absent.worker = 1;
+	for (int i = 0; i <= LIMIT; i++)
+		assert_int_equal(weft_spawn_with(pool, count_run, NULL, &to_absent), -EPIPE);
+	fill(pool);
+	assert_int_equal(weft_spawn(pool, count_run, NULL), -EAGAIN);
+	gate_let_go(&at, &holder, 1);
+	weft_pool_destroy(pool);
+	assert_int_equal(atomic_load(&runs), LIMIT);
+}
+
 static void canceled_tasks_make_room(void **state)
 {
 	weft_pool *pool = bounded(1, WEFT_FULL_REFUSE, 0);
@@ -289,6 +374,8 @@ int main(void)
 		cmocka_unit_test(many_wait_for_room),
 		cmocka_unit_test(tasks_wait_for_room),
 		cmocka_unit_test(submitters_run_what_is_too_much),
+		cmocka_unit_test(submitters_run_many),
+		cmocka_unit_test(refused_tasks_take_no_room),
 		cmocka_unit_test(canceled_tasks_make_room),
 		cmocka_unit_test(runs_of_fork_join_are_not_counted),
 	};

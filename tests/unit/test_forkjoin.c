@@ -578,6 +578,37 @@ static void run_is_refused(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* One that has not begun when the pool aborts. */
+static void *run_in_vain(void *pool)
+{
+	long value = -1;
+
+	must(fib_run(pool, &value, 3) == -ECANCELED);
+	must(value == -1);
+	return NULL;
+}
+
+static void run_is_canceled(void **state)
+{
+	weft_pool *pool = pool_of(1, 1);
+	weft_deadline deadline = guard();
+	pthread_t thread;
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	gate_hold(pool, &at, &holder, 1);
+	assert_int_equal(pthread_create(&thread, NULL, run_in_vain, pool), 0);
+	while (statistics_of(pool).submitted < 2) {
+		assert_true(weft_now() < deadline);
+		sched_yield();
+	}
+	assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_ABORT, WEFT_NOW), -ETIMEDOUT);
+	gate_let_go(&at, &holder, 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	weft_pool_destroy(pool);
+}
+
 static void out_of_memory(void **state)
 {
 	weft_pool *pool = pool_of(2, 1);
@@ -748,6 +779,7 @@ int main(void)
 		cmocka_unit_test(waiting_join_steals_on_another_stack),
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
+		cmocka_unit_test(run_is_canceled),
 		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(stack_has_a_guard),
 #ifndef NDEBUG

@@ -239,8 +239,16 @@ static void handlers_of_the_program_stay(void **state)
 	}
 }
 
+static int refuse(void *context, unsigned worker)
+{
+	(void)context;
+	(void)worker;
+	return -EXDEV;
+}
+
 static void action_is_put_back(void **state)
 {
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
 	struct sigaction before, during, after;
 	weft_pool *one, *two;
 
@@ -256,6 +264,12 @@ static void action_is_put_back(void **state)
 	assert_int_equal(sigaction(SIGSEGV, NULL, &after), 0);
 	assert_ptr_equal(after.sa_sigaction, before.sa_sigaction);
 	assert_ptr_not_equal(during.sa_sigaction, before.sa_sigaction);
+	/* And when there is no pool after all. */
+	options.workers = 1;
+	options.worker_begins = refuse;
+	assert_int_equal(weft_pool_create(&one, &options), -EXDEV);
+	assert_int_equal(sigaction(SIGSEGV, NULL, &after), 0);
+	assert_ptr_equal(after.sa_sigaction, before.sa_sigaction);
 }
 
 int main(void)

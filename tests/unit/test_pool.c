@@ -281,6 +281,85 @@ static void workers_tell_what_they_take_from_others(void **state)
 	tell_what_they_take_from_others(2);
 }
 
+/* A worker that comes late finds a task with each of the others, who are held meanwhile. */
+typedef struct offerer {
+	weft_task task, offered;
+	weft_pool *pool;
+	gate *before, *after;
+	atomic_int *order;
+	int place, taken_by;
+} offerer;
+
+static void offered_run(weft_task *task)
+{
+	offerer *self = (offerer *)((char *)task - offsetof(offerer, offered));
+
+	self->place = atomic_fetch_add(self->order, 1);
+	self->taken_by = weft_pool_worker_index(self->pool);
+}
+
+static void offerer_run(weft_task *task)
+{
+	offerer *self = (offerer *)task;
+
+	gate_pass(self->before);
+	if (self->after == NULL)
+		return;
+	must(weft_task_submit(self->pool, &self->offered) == 0);
+	gate_pass(self->after);
+}
+
+static void thieves_begin_with_the_nearest(void **state)
+{
+	enum {
+		WORKERS = 8
+	};
+	weft_plan *plan = plan_of("pack:2 core:4 pu:1", WEFT_POLICY_ONE_PER_CORE, WORKERS);
+	weft_pool_options options = WEFT_POOL_OPTIONS_INIT;
+	weft_submit_options to = WEFT_SUBMIT_OPTIONS_INIT;
+
+	(void)state;
+	options.plan = plan;
+	options.unpinned = true;
+	to.to_worker = true;
+	for (unsigned thief = 0; thief < WORKERS; thief++) {
+		const uint16_t *victims = weft_plan_victims(plan, thief);
+		gate late = {0}, begin = {0}, end = {0};
+		offerer all[WORKERS];
+		atomic_int order = 0;
+		weft_pool *pool;
+
+		assert_int_equal(weft_pool_create(&pool, &options), 0);
+		memset((void *)all, 0, sizeof(all));
+		for (to.worker = 0; to.worker < WORKERS; to.worker++) {
+			offerer *one = &all[to.worker];
+
+			weft_task_init(&one->task, offerer_run);
+			weft_task_init(&one->offered, offered_run);
+			one->pool = pool;
+			one->before = to.worker == thief ? &late : &begin;
+			one->after = to.worker == thief ? NULL : &end;
+			one->order = &order;
+			assert_int_equal(weft_task_submit_with(pool, &one->task, &to), 0);
+		}
+		gate_await(&late, 1);
+		gate_await(&begin, WORKERS - 1);
+		gate_open(&begin);
+		gate_await(&end, WORKERS - 1);
+		gate_open(&late);
+		for (int i = 0; i < WORKERS - 1; i++) {
+			offerer *one = &all[victims[i]];
+
+			assert_int_equal(weft_task_wait(&one->offered, guard()), 0);
+			assert_int_equal(one->place, i);
+			assert_int_equal(one->taken_by, thief);
+		}
+		gate_open(&end);
+		weft_pool_destroy(pool);
+	}
+	weft_plan_destroy(plan);
+}
+
 /* What a worker says of itself while all workers are held. */
 typedef struct placed_task {
 	weft_task task;
@@ -629,6 +708,7 @@ int main(void)
 		cmocka_unit_test(statistics_want_their_size),
 		cmocka_unit_test_setup(statistics_count_what_was_done, reset_runs),
 		cmocka_unit_test(workers_tell_what_they_take_from_others),
+		cmocka_unit_test(thieves_begin_with_the_nearest),
 		cmocka_unit_test(all_workers_work_at_once),
 		cmocka_unit_test(workers_run_where_the_plan_says),
 		cmocka_unit_test_setup(says_when_it_is_not_pinned, reset_runs),
