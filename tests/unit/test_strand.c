@@ -228,6 +228,95 @@ static void others_come_soon(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* Of each priority, and for longer than a strand keeps its worker. */
+static void strands_have_a_priority(void **state)
+{
+	enum {
+		TASKS = 200
+	};
+	weft_pool *pool = pool_of(1, 0);
+	void *arguments[TASKS];
+	weft_future *futures[TASKS];
+
+	(void)state;
+	for (int priority = 0; priority <= WEFT_PRIORITY_LOW; priority++) {
+		weft_submit_options how = WEFT_SUBMIT_OPTIONS_INIT;
+		account account;
+		chained self = {&account, pool, 0};
+
+		account_init(&account, pool);
+		how.priority = (weft_priority)priority;
+		assert_int_equal(weft_strand_init(&account.strand, pool, &how), 0);
+		for (int i = 0; i < TASKS; i++)
+			arguments[i] = &self;
+		assert_int_equal(
+			weft_submit_many(pool, see, arguments, TASKS, &account.options, futures),
+			0);
+		for (int i = 0; i < TASKS; i++) {
+			assert_int_equal(weft_future_wait(futures[i], guard()), 0);
+			weft_future_release(futures[i]);
+		}
+		weft_strand_fini(&account.strand);
+		pool_await_rest(pool);
+		assert_int_equal(atomic_load(&pool->queued[WEFT_LANE_HIGH_]), 0);
+		assert_int_equal(atomic_load(&pool->queued[WEFT_LANE_LOW_]), 0);
+	}
+	weft_pool_destroy(pool);
+}
+
+/* Holds the worker on which the strand is, once that has had its turn there. */
+typedef struct leaver {
+	weft_pool *pool;
+	gate_task holder;
+	gate at;
+} leaver;
+
+static int hold_own_worker(void *argument, void **value)
+{
+	leaver *self = argument;
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+
+	*value = NULL;
+	if (self->holder.at != NULL)
+		return 0;
+	self->holder.at = &self->at;
+	weft_task_init(&self->holder.task, gate_task_run);
+	options.to_worker = true;
+	options.worker = (unsigned)weft_pool_worker_index(self->pool);
+	return weft_task_submit_with(self->pool, &self->holder.task, &options);
+}
+
+/* A worker that sleeps is woken for it. */
+static void strands_go_on_elsewhere(void **state)
+{
+	enum {
+		TASKS = 100
+	};
+	weft_pool *pool = pool_of(2, 1);
+	leaver self = {.pool = pool};
+	void *arguments[TASKS];
+	weft_future *futures[TASKS];
+	account account;
+
+	(void)state;
+	account_init(&account, pool);
+	pool_await_rest(pool);
+	for (int i = 0; i < TASKS; i++)
+		arguments[i] = &self;
+	assert_int_equal(weft_submit_many(pool, hold_own_worker, arguments, TASKS, &account.options,
+					  futures),
+			 0);
+	for (int i = 0; i < TASKS; i++) {
+		assert_int_equal(weft_future_wait(futures[i], guard()), 0);
+		assert_int_equal(weft_future_error(futures[i]), 0);
+		weft_future_release(futures[i]);
+	}
+	gate_await(&self.at, 1);
+	gate_let_go(&self.at, &self.holder, 1);
+	weft_strand_fini(&account.strand);
+	weft_pool_destroy(pool);
+}
+
 static void futures_and_cancel(void **state)
 {
 	weft_pool *pool = pool_of(1, 0);
@@ -379,6 +468,8 @@ int main(void)
 		cmocka_unit_test(tasks_of_a_strand_submit_and_wait),
 		cmocka_unit_test(others_have_their_turn),
 		cmocka_unit_test(others_come_soon),
+		cmocka_unit_test(strands_have_a_priority),
+		cmocka_unit_test(strands_go_on_elsewhere),
 		cmocka_unit_test(futures_and_cancel),
 		cmocka_unit_test(a_strand_may_have_one_worker),
 		cmocka_unit_test(a_strand_whose_worker_has_left),
