@@ -220,7 +220,43 @@ static void tasks_of_a_worker_that_leaves_go_on(void **state)
 	assert_int_equal(error, -EPIPE);
 	assert_int_equal(weft_pool_resize(pool, 2), 0);
 	await_idle(pool, 2);
+	for (int lane = 0; lane < WEFT_LANES_; lane++)
+		assert_false(weft_inbox_is_closed_(&pool->worker[1]->lane[lane].inbox));
 	assert_int_equal(weft_spawn_with(pool, count_run, NULL, &options), 0);
+	weft_pool_destroy(pool);
+}
+
+/* They are handed to the first worker, which has no time, while another one sleeps. */
+static void tasks_of_a_worker_that_leaves_wake_another(void **state)
+{
+	weft_pool *pool = pool_up_to(3, 3, 0);
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_deadline deadline = guard();
+	holding self = {.pool = pool};
+	gate_task holder;
+	gate at = {0};
+
+	(void)state;
+	options.to_worker = true;
+	weft_task_init(&holder.task, gate_task_run);
+	holder.at = &at;
+	assert_int_equal(weft_task_submit_with(pool, &holder.task, &options), 0);
+	gate_await(&at, 1);
+	await_idle(pool, 2);
+	/* As if somebody looked for work already: its submissions wake nobody. */
+	atomic_fetch_add(&pool->wake.searching, 1);
+	options.worker = 2;
+	assert_int_equal(weft_spawn_with(pool, submit_and_hold, &self, &options), 0);
+	gate_await(&self.at, 1);
+	atomic_fetch_sub(&pool->wake.searching, 1);
+	assert_int_equal(weft_pool_resize(pool, 2), 0);
+	assert_int_equal(atomic_load(&runs), 0);
+	gate_open(&self.at);
+	while (atomic_load(&runs) < 101) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+	gate_let_go(&at, &holder, 1);
 	weft_pool_destroy(pool);
 }
 
@@ -334,6 +370,20 @@ static void await_closed(const weft_worker_ *worker)
 	}
 }
 
+/* Who sleeps leaves, too, though nothing comes. */
+static void sleeping_workers_leave(void **state)
+{
+	weft_pool *pool = pool_up_to(3, 3, 0);
+
+	(void)state;
+	await_idle(pool, 3);
+	assert_int_equal(weft_pool_resize(pool, 1), 0);
+	await_closed(pool->worker[1]);
+	await_closed(pool->worker[2]);
+	await_idle(pool, 1);
+	weft_pool_destroy(pool);
+}
+
 /* On the CPU of the one that is blocked, and later on its own, when it is there for good: whether
  * it has left meanwhile or not. */
 static void who_stands_in_takes_the_place(void **state)
@@ -417,8 +467,10 @@ int main(void)
 		cmocka_unit_test(as_many_take_tasks_as_asked),
 		cmocka_unit_test(nothing_is_lost_meanwhile),
 		cmocka_unit_test(tasks_of_a_worker_that_leaves_go_on),
+		cmocka_unit_test(tasks_of_a_worker_that_leaves_wake_another),
 		cmocka_unit_test(shuts_down_at_any_size),
 		cmocka_unit_test(others_stand_in_for_the_blocked),
+		cmocka_unit_test(sleeping_workers_leave),
 		cmocka_unit_test(who_stands_in_takes_the_place),
 		cmocka_unit_test(no_more_stand_in_than_there_are),
 	};
