@@ -466,5 +466,6 @@ void fifo_scenario_size(const void *argument)
 	model_thread(consume, (void *)0);
 	model_thread(look_at_size, NULL);
 	model_join();
-	shape->queue->fini(test.queue);
+	if (model_frozen() == 0)
+		shape->queue->fini(test.queue);
 }

@@ -448,6 +448,22 @@ static const struct model_scenario scenarios[] = {
 		.stale = 1,
 	},
 	{
+		.name = "deque: nor does an owner that holds some back, nor a batch of thieves",
+		.run = exact,
+		.argument = SHAPE(.capacity = 2, .owner = "lllzut", .thieves = 2, .steals = 1,
+				  .robbery = BATCHES),
+		.freeze = true,
+		.stale = MODEL_NONE,
+	},
+	{
+		.name = "deque: nor whoever takes half",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "pppp", .owner = "tt", .thieves = 2,
+				  .steals = 1, .robbery = HALVES, .own_capacity = 1),
+		.freeze = true,
+		.stale = MODEL_NONE,
+	},
+	{
 		.name = "deque: no push is missed by a worker that is about to sleep",
 		.run = no_push_is_missed,
 		.argument = SHAPE(.capacity = 2),

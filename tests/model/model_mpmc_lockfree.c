@@ -143,6 +143,13 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_lockfree: one that is frozen in close, and others ask",
+		.run = fifo_scenario_linearizable,
+		.argument = SHAPE(.capacity = 2, .threads = {"P?", "x", "C?"}),
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_lockfree: the floor is raised",
 		.run = fifo_scenario_linearizable,
 		.argument = SHAPE_OF(.queue = &low_floor, .capacity = 2, .ticket = SLEEPER_START,
@@ -168,6 +175,14 @@ static const struct model_scenario scenarios[] = {
 		.run = fifo_scenario_size,
 		.argument = SHAPE(.producers = 1, .consumers = 1, .pushes = 2, .pops = 2,
 				  .capacity = 2),
+	},
+	{
+		.name = "mpmc_lockfree: size, whoever is frozen",
+		.run = fifo_scenario_size,
+		.argument = SHAPE(.producers = 1, .consumers = 1, .pushes = 2, .pops = 2,
+				  .capacity = 1),
+		.stale = MODEL_NONE,
+		.freeze = true,
 	},
 	{
 		.name = "mpmc_lockfree: out of memory",

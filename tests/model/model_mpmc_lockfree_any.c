@@ -158,6 +158,15 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_lockfree_any: one that is frozen in close",
+		.run = fifo_scenario_weak_full,
+		.argument = SHAPE_OF(.queue = &pages_of_two, .capacity = 2,
+				     .threads = {"PC", "x", "CP"}),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_lockfree_any: out of memory",
 		.run = fifo_scenario_init,
 		.argument = SHAPE(.capacity = 2),

@@ -301,6 +301,8 @@ static void trim_meanwhile(const void *unused)
 	model_thread(pop_some, NULL);
 	model_thread(trim, NULL);
 	model_join();
+	if (model_frozen() != 0)
+		return;
 	while (pop_one())
 		;
 	trim(NULL);
@@ -459,6 +461,21 @@ static const struct model_scenario scenarios[] = {
 		.name = "mpmc_unbounded: whoever is frozen, all others push and pop",
 		.run = fifo_scenario_push_then_pop,
 		.argument = TWOS(.producers = 3),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
+		.name = "mpmc_unbounded: one that is frozen in close",
+		.run = fifo_scenario_linearizable,
+		.argument = ONES(.threads = {"PC", "x", "CP"}),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
+		.name = "mpmc_unbounded: one that is frozen while it trims, and others go on",
+		.run = trim_meanwhile,
 		.preemptions = 1,
 		.stale = MODEL_NONE,
 		.freeze = true,

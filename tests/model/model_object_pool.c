@@ -242,6 +242,15 @@ static const struct model_scenario scenarios[] = {
 		.stale = MODEL_NONE,
 	},
 	{
+		.name = "object_pool: nor in reserve",
+		.run = exact,
+		.argument = SHAPE(.before = "aft", .threads = {"0raf", "1rt"}, .cached = 2,
+				  .chunk_objects = 2, .must_succeed = true),
+		.freeze = true,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
 		.name = "object_pool: out of memory",
 		.run = exact,
 		.argument = SHAPE(.before = "raa", .threads = {"0a", "1a"}, .cached = 2,

@@ -462,6 +462,15 @@ static const struct model_scenario scenarios[] = {
 		.stale = 1,
 	},
 	{
+		.name = "priority_queue: nor in a batch, nor in close",
+		.run = exact,
+		.argument = SHAPE(.capacity = 3, .levels = 2, .before = "1",
+				  .threads = {"Pc", "O0", "io"}),
+		.freeze = true,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
 		.name = "priority_queue: closed while elements go in and out",
 		.run = closes,
 		.argument = SHAPE(.capacity = 2, .levels = 1, .threads = {"00", "oi", "c"}),

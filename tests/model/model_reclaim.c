@@ -356,6 +356,14 @@ static const struct model_scenario scenarios[] = {
 		.stale = MODEL_NONE,
 	},
 	{
+		.name = "reclaim: nor with membarrier, nor for a worker",
+		.run = run_with_membarrier,
+		.argument = CREW(work_and_sleep, read_nested, replace_and_poll),
+		.freeze = true,
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+	},
+	{
 		.name = "reclaim: out of memory",
 		.run = run,
 		.argument = CREW(read_twice, replace_and_poll),
