@@ -3,6 +3,7 @@
 /* rcu_ptr: a reader finds something complete that stays while it looks; each old one is destroyed
  * once; writers that make the new from the old lose no change. */
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <weft/lockfree/rcu_ptr.h>
@@ -136,6 +137,98 @@ static void two_add(const void *unused)
 	finish(3);
 }
 
+/* Its history is that of a variable. What it points at is not destroyed here. */
+
+enum {
+	READ,
+	EXCHANGE,
+	REPLACE_0, /* by compare_exchange, if table 0 is there */
+	REPLACED = 100
+};
+
+static struct table tables[6];
+
+static bool step(void *state, const struct model_operation *operation)
+{
+	unsigned char *there = state;
+	bool is_first = *there == 0;
+	long before = *there;
+
+	if (operation->kind == EXCHANGE || (operation->kind == REPLACE_0 && is_first))
+		*there = (unsigned char)operation->argument;
+	if (operation->kind == REPLACE_0 && is_first)
+		before = REPLACED;
+	return operation->pending || operation->result == before;
+}
+
+static void describe(const struct model_operation *operation, char *text, size_t size)
+{
+	static const char *const names[] = {"read", "exchange", "replace 0"};
+
+	snprintf(text, size, "%s(%ld): %ld", names[operation->kind], operation->argument,
+		 operation->result);
+}
+
+static const struct model_specification variable = {
+	.state_size = 1,
+	.step = step,
+	.describe = describe,
+};
+
+static void read_number(void)
+{
+	model_call(READ, 0);
+	weft_reclaim_enter();
+
+	const struct table *found = table_ptr_read(&shared);
+
+	weft_reclaim_exit();
+	model_return(found - tables);
+}
+
+static void exchange_and_read(void *number)
+{
+	model_call(EXCHANGE, (long)(intptr_t)number);
+	model_return(table_ptr_exchange(&shared, &tables[(intptr_t)number]) - tables);
+	read_number();
+	reclaim_scenario_thread_ends();
+}
+
+static void replace_and_read(void *number)
+{
+	struct table *there = tables;
+
+	model_call(REPLACE_0, (long)(intptr_t)number);
+	if (table_ptr_compare_exchange(&shared, &there, &tables[(intptr_t)number]))
+		model_return(REPLACED);
+	else
+		model_return(there - tables);
+	read_number();
+	reclaim_scenario_thread_ends();
+}
+
+static void read_twice(void *unused)
+{
+	(void)unused;
+	read_number();
+	read_number();
+	reclaim_scenario_thread_ends();
+}
+
+static void linearizable(const void *unused)
+{
+	(void)unused;
+	reclaim_scenario_begin(false);
+	table_ptr_init(&shared, tables);
+	model_name(&shared, "shared");
+	model_thread(exchange_and_read, (void *)1);
+	model_thread(replace_and_read, (void *)2);
+	model_thread(read_twice, NULL);
+	model_join();
+	model_assert_linearizable(&variable);
+	reclaim_scenario_end();
+}
+
 static const struct model_scenario scenarios[] = {
 	{
 		.name = "rcu_ptr: a reader and an update",
@@ -153,6 +246,11 @@ static const struct model_scenario scenarios[] = {
 	{
 		.name = "rcu_ptr: two make the new from the old",
 		.run = two_add,
+		.preemptions = 1,
+	},
+	{
+		.name = "rcu_ptr: a variable",
+		.run = linearizable,
 		.preemptions = 1,
 	},
 	{
