@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -36,7 +37,24 @@ static table *make(long number)
 
 	assert_non_null(made);
 	made->number = number;
+	memset(made->name, 'a' + (int)(number % 26), sizeof(made->name));
 	return made;
+}
+
+/* All of it. */
+static void is_copy_of(const table *copy, long number)
+{
+	assert_int_equal(copy->number, number);
+	for (size_t i = 0; i < sizeof(copy->name); i++)
+		assert_int_equal(copy->name[i], 'a' + number % 26);
+}
+
+static weft_reclaim_statistics statistics(void)
+{
+	weft_reclaim_statistics now = {.size = sizeof(now)};
+
+	assert_int_equal(weft_reclaim_statistics_read(&now), 0);
+	return now;
 }
 
 static int begin(void **state)
@@ -74,6 +92,9 @@ static void what_is_read_stays(void **state)
 	found = table_ptr_read(&shared);
 	assert_int_equal(table_ptr_update(&shared, make(2), destroy), 0);
 	assert_int_equal(table_ptr_read(&shared)->number, 2);
+	/* It counts for the limit of reclaim. */
+	assert_int_equal(statistics().objects, 1);
+	assert_int_equal(statistics().bytes, sizeof(table));
 	weft_reclaim_poll();
 	assert_int_equal(destroyed, 0);
 	assert_int_equal(found->number, 1);
@@ -82,7 +103,7 @@ static void what_is_read_stays(void **state)
 	assert_int_equal(destroyed, 1);
 	assert_int_equal(last_destroyed, 1);
 	assert_true(table_ptr_copy(&shared, &copy));
-	assert_int_equal(copy.number, 2);
+	is_copy_of(&copy, 2);
 	assert_int_equal(table_ptr_update(&shared, NULL, destroy), 0);
 	assert_int_equal(weft_reclaim_barrier(), 0);
 	assert_int_equal(destroyed, 2);
@@ -107,7 +128,6 @@ static void exchange_hands_the_old_one_over(void **state)
 static void a_refused_update_changes_nothing(void **state)
 {
 	table *second = make(2);
-	weft_reclaim_statistics statistics = {.size = sizeof(statistics)};
 	table_ptr shared;
 	int error = 0;
 
@@ -131,8 +151,7 @@ static void a_refused_update_changes_nothing(void **state)
 	assert_int_equal(weft_reclaim_barrier(), 0);
 	assert_int_equal(destroyed, 1);
 	assert_int_equal(weft_reclaim_limit(262144, SIZE_MAX), 0);
-	assert_int_equal(weft_reclaim_statistics_read(&statistics), 0);
-	assert_int_equal(statistics.objects, 0);
+	assert_int_equal(statistics().objects, 0);
 	free(table_ptr_exchange(&shared, NULL));
 }
 
@@ -161,7 +180,7 @@ static void does_what_a_variable_does(void **state)
 			break;
 		case 2:
 			assert_true(table_ptr_copy(&shared, &copy));
-			assert_int_equal(copy.number, variable);
+			is_copy_of(&copy, variable);
 			break;
 		default:
 			weft_reclaim_poll();
