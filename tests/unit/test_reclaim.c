@@ -15,8 +15,12 @@
 
 #include <cmocka.h>
 
+#include <urcu/static/urcu-memb.h>
+#include <urcu/urcu-qsbr.h>
+
 #include <weft/lockfree/reclaim.h>
 
+#include "../../lockfree/reclaim_thread.h"
 #include "../seeded_random.h"
 
 #define OBJECTS_DEFAULT 262144
@@ -590,6 +594,82 @@ static void fork_in_a_grace_period(void **state)
 	assert_int_equal(freed, 5);
 }
 
+/* Nobody makes the barriers of a thread with a counter. */
+static void *has_no_counter(void *unused)
+{
+	bool none;
+
+	(void)unused;
+	weft_reclaim_enter();
+	none = weft_reclaim_self_.record_ != NULL && weft_reclaim_self_.counter_ == NULL;
+	weft_reclaim_exit();
+	return none ? &freed : NULL;
+}
+
+static bool a_thread_has_no_counter(void)
+{
+	pthread_t thread;
+	void *none = NULL;
+
+	return pthread_create(&thread, NULL, has_no_counter, NULL) == 0 &&
+	       pthread_join(thread, &none) == 0 && none != NULL;
+}
+
+/* As on a machine whose liburcu has not got membarrier, for as long as the thread is there. */
+static void sections_have_barriers_without_membarrier(void **state)
+{
+	(void)state;
+#ifdef urcu_memb_has_sys_membarrier
+	skip();
+#else
+	int has = urcu_memb_has_sys_membarrier;
+
+	assert_int_equal(a_thread_has_no_counter(), has == 0);
+	urcu_memb_has_sys_membarrier = 0;
+	assert_true(a_thread_has_no_counter());
+	urcu_memb_has_sys_membarrier = has;
+#endif
+}
+
+static bool is_read_by(bool reads)
+{
+	return (urcu_qsbr_read_ongoing() != 0) == reads;
+}
+
+static void *work_and_sleep(void *unused)
+{
+	bool right = is_read_by(false);
+
+	(void)unused;
+	weft_reclaim_worker_begins_();
+	right &= is_read_by(true);
+	weft_reclaim_worker_parks_();
+	right &= is_read_by(false);
+	weft_reclaim_worker_wakes_();
+	right &= is_read_by(true);
+	/* Inside a section it goes on reading. */
+	weft_reclaim_enter();
+	weft_reclaim_worker_parks_();
+	right &= is_read_by(true);
+	weft_reclaim_worker_wakes_();
+	weft_reclaim_exit();
+	weft_reclaim_worker_ends_();
+	right &= is_read_by(false);
+	return right ? &freed : NULL;
+}
+
+/* So that who waits for a worker sleeps in liburcu, and that tasks may use it themselves. */
+static void liburcu_knows_when_a_worker_reads(void **state)
+{
+	pthread_t thread;
+	void *right = NULL;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, work_and_sleep, NULL), 0);
+	assert_int_equal(pthread_join(thread, &right), 0);
+	assert_non_null(right);
+}
+
 /* As nobody else is there, a sanitizer allows the child threads. */
 static void a_child_has_threads(void **state)
 {
@@ -603,8 +683,9 @@ static void a_child_has_threads(void **state)
 		if (pthread_create(&thread, NULL, read_and_retire, NULL) != 0 ||
 		    pthread_join(thread, NULL) != 0)
 			_exit(1);
-		_exit(weft_reclaim_barrier() == 0 && freed == 11 && statistics().threads == 1 ? 0
-											      : 2);
+		if (weft_reclaim_barrier() != 0 || freed != 11 || statistics().threads != 1)
+			_exit(2);
+		_exit(a_thread_has_no_counter() ? 0 : 3);
 	}
 	wait_for_child(child);
 }
@@ -690,6 +771,8 @@ int main(void)
 		cmocka_unit_test_setup(a_thread_that_ends_inside_ends_its_section, begin),
 		cmocka_unit_test_setup(synchronize_waits_for_readers, begin),
 		cmocka_unit_test_setup(handlers_may_read, begin),
+		cmocka_unit_test_setup(sections_have_barriers_without_membarrier, begin),
+		cmocka_unit_test_setup(liburcu_knows_when_a_worker_reads, begin),
 		cmocka_unit_test_setup(a_child_goes_on_alone, begin),
 		cmocka_unit_test_setup(a_child_has_threads, begin),
 		cmocka_unit_test_setup(fork_in_a_grace_period, begin),
