@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -308,6 +311,78 @@ static void nothing_to_put_back(void **state)
 	weft_mpmc_lockfree_fini(&queue);
 }
 
+/*
+ * A push is suspended at its first look at a slot: the page of the slots is taken away, and what
+ * others do meanwhile is done by the handler of the signal. They go on for 2^14 laps, to where the
+ * slot of the end of then has just such a word as if the queue were full.
+ */
+typedef struct suspended {
+	weft_mpmc_lockfree queue;
+	void *page;
+	size_t page_bytes;
+	uintptr_t inside; /* afterwards */
+	uintptr_t signals, pushed;
+} suspended;
+
+static suspended *asleep;
+
+static void others_go_on(int unused)
+{
+	weft_mpmc_lockfree *queue = &asleep->queue;
+
+	(void)unused;
+	if (mprotect(asleep->page, asleep->page_bytes, PROT_READ | PROT_WRITE) != 0)
+		_exit(1);
+	asleep->signals++;
+	fifo_mpmc_lockfree.start_at(queue, LAP_WRAP * 4);
+	while (asleep->pushed < asleep->inside &&
+	       weft_mpmc_lockfree_push(queue, number(20 + asleep->pushed)) == 0)
+		asleep->pushed++;
+}
+
+/* Returns what it said to a push, when it had 4 elements, which are all there is room for. */
+static int push_and_sleep(suspended *self)
+{
+	struct sigaction action = {.sa_handler = others_go_on}, old;
+	int error;
+
+	self->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	self->page = mmap(NULL, self->page_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(self->page, MAP_FAILED);
+	assert_int_equal(weft_mpmc_lockfree_init_in(&self->queue, self->page, self->page_bytes, 4),
+			 0);
+	for (uintptr_t i = 0; i < 4; i++)
+		push(&self->queue, i);
+	/* It does not look again. */
+	atomic_store(&self->queue.full_at_.at, 2 * 4);
+	asleep = self;
+	assert_int_equal(sigaction(SIGSEGV, &action, &old), 0);
+	assert_int_equal(mprotect(self->page, self->page_bytes, PROT_NONE), 0);
+	error = weft_mpmc_lockfree_push_slow_(&self->queue, number(7));
+	assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
+	assert_int_equal(self->signals, 1);
+	assert_int_equal(self->pushed, self->inside);
+	return error;
+}
+
+static void sleeper_is_not_told_that_it_is_full(void **state)
+{
+	(void)state;
+	for (uintptr_t inside = 1; inside <= 4; inside++) {
+		suspended self = {.inside = inside};
+
+		assert_int_equal(push_and_sleep(&self), inside < 4 ? 0 : -EAGAIN);
+		for (uintptr_t i = 0; i < inside; i++)
+			pop(&self.queue, 20 + i);
+		if (inside < 4)
+			pop(&self.queue, 7);
+		assert_int_equal(refused_pop(&self.queue), -EAGAIN);
+		weft_mpmc_lockfree_fini(&self.queue);
+		munmap(self.page, self.page_bytes);
+	}
+}
+
 /* The header says so: memory on a NUMA node. */
 static void lives_on_a_node(void **state)
 {
@@ -341,6 +416,7 @@ int main(void)
 		cmocka_unit_test(sleeper_is_right_by_a_pop),
 		cmocka_unit_test(sleeper_is_right_by_a_push),
 		cmocka_unit_test(nothing_to_put_back),
+		cmocka_unit_test(sleeper_is_not_told_that_it_is_full),
 		cmocka_unit_test(lives_on_a_node),
 	};
 
