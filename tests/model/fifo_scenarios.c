@@ -121,6 +121,8 @@ void fifo_scenario_exact(const void *argument)
 	for (int i = 0; i < shape->consumers; i++)
 		model_thread(consume, (void *)(intptr_t)i);
 	model_join();
+	if (model_frozen() != 0)
+		return;
 	while (shape->queue->try_pop(test.queue, &value))
 		receive(shape->consumers, value);
 	for (int i = 0; i <= shape->consumers; i++) {

@@ -111,6 +111,15 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_lockfree: whoever is frozen in a batch",
+		.run = fifo_scenario_exact,
+		.argument = SHAPE(.producers = 2, .consumers = 2, .pushes = 1, .pops = 1,
+				  .batch = 2, .capacity = 2),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_lockfree: whoever is frozen, all others push and pop",
 		.run = fifo_scenario_push_then_pop,
 		.argument = SHAPE(.producers = 3, .capacity = 4),

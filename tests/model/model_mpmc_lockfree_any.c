@@ -150,6 +150,15 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_lockfree_any: whoever is frozen in a batch",
+		.run = fifo_scenario_exact,
+		.argument = SHAPE_OF(.queue = &pages_of_two, .producers = 2, .consumers = 1,
+				     .pushes = 1, .pops = 2, .batch = 2, .capacity = 2),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_lockfree_any: whoever is frozen, all others push and pop",
 		.run = fifo_scenario_push_then_pop,
 		.argument = SHAPE(.producers = 2, .capacity = 2),

@@ -458,6 +458,15 @@ static const struct model_scenario scenarios[] = {
 		.freeze = true,
 	},
 	{
+		.name = "mpmc_unbounded: whoever is frozen in a batch",
+		.run = fifo_scenario_exact,
+		.argument =
+			TWOS(.producers = 2, .consumers = 1, .pushes = 1, .pops = 2, .batch = 3),
+		.preemptions = 1,
+		.stale = MODEL_NONE,
+		.freeze = true,
+	},
+	{
 		.name = "mpmc_unbounded: whoever is frozen, all others push and pop",
 		.run = fifo_scenario_push_then_pop,
 		.argument = TWOS(.producers = 3),
