@@ -599,11 +599,10 @@ static void *has_no_counter(void *unused)
 {
 	bool none;
 
-	(void)unused;
 	weft_reclaim_enter();
 	none = weft_reclaim_self_.record_ != NULL && weft_reclaim_self_.counter_ == NULL;
 	weft_reclaim_exit();
-	return none ? &freed : NULL;
+	return none ? &freed : unused;
 }
 
 static bool a_thread_has_no_counter(void)
@@ -640,7 +639,6 @@ static void *work_and_sleep(void *unused)
 {
 	bool right = is_read_by(false);
 
-	(void)unused;
 	weft_reclaim_worker_begins_();
 	right &= is_read_by(true);
 	weft_reclaim_worker_parks_();
@@ -655,16 +653,33 @@ static void *work_and_sleep(void *unused)
 	weft_reclaim_exit();
 	weft_reclaim_worker_ends_();
 	right &= is_read_by(false);
-	return right ? &freed : NULL;
+	return right ? &freed : unused;
+}
+
+/* A worker that never sleeps, as it has one task after the other. */
+static void *work_on(void *argument)
+{
+	reader *self = argument;
+
+	weft_reclaim_worker_begins_();
+	for (advance(self, 1); atomic_load(&self->step) < 2; sched_yield())
+		weft_reclaim_quiescent();
+	weft_reclaim_worker_ends_();
+	return NULL;
 }
 
 /* So that who waits for a worker sleeps in liburcu, and that tasks may use it themselves. */
 static void liburcu_knows_when_a_worker_reads(void **state)
 {
+	reader busy = {.step = 0};
 	pthread_t thread;
 	void *right = NULL;
 
 	(void)state;
+	assert_int_equal(pthread_create(&busy.thread, NULL, work_on, &busy), 0);
+	wait_for(&busy, 1);
+	assert_int_equal(weft_reclaim_synchronize(), 0);
+	finish(&busy);
 	assert_int_equal(pthread_create(&thread, NULL, work_and_sleep, NULL), 0);
 	assert_int_equal(pthread_join(thread, &right), 0);
 	assert_non_null(right);
