@@ -5,14 +5,17 @@
  */
 #include <cstdio>
 #include <mutex>
+#include <utility>
 
 #include "baseline/mutex_bounded_pool.h"
+#include "baseline/mutex_deque.h"
 #include "baseline/mutex_heap.h"
 #include "baseline/mutex_pool.h"
 #include "baseline/mutex_ring.h"
 #include "baseline/mutex_stack.h"
 #include "baseline/reader_locks.h"
 #include "bell_scenarios.h"
+#include "deque_scenarios.h"
 #include "fiber_scenarios.h"
 #include "fork_scenarios.h"
 #include "future_scenarios.h"
@@ -24,6 +27,7 @@
 #include "retire_scenarios.h"
 #include "snapshot_scenarios.h"
 #include "stack_scenarios.h"
+#include "strand_scenarios.h"
 #include "update_scenarios.h"
 
 using namespace bench;
@@ -406,6 +410,69 @@ template <fault Fault> class broken_bell
 	rarely rarely_;
 };
 
+/* Its owner and its thieves count what they get: 1, 2, 3 and so on. */
+template <fault Fault> class broken_deque : public mutex_deque
+{
+      public:
+	using mutex_deque::mutex_deque;
+
+	void push(uint64_t element)
+	{
+		bool wrong = rarely_.now();
+
+		if (Fault == fault::loses && wrong)
+			return;
+		if (Fault == fault::doubles && wrong)
+			mutex_deque::push(element);
+		mutex_deque::push(element);
+	}
+
+	/* Half of what is there, its last one first. */
+	int steal_half(uint64_t *elements, size_t count, size_t &stolen)
+	{
+		int error = mutex_deque::steal_half(elements, count, stolen);
+
+		if (Fault == fault::swaps && stolen > 1)
+			std::swap(elements[0], elements[stolen - 1]);
+		return error;
+	}
+
+      private:
+	rarely rarely_;
+};
+
+/* Runs tasks at once, in the thread that submits them. */
+template <fault Fault> class broken_strands
+{
+      public:
+	struct task {
+	};
+
+	explicit broken_strands(unsigned) {}
+
+	void submit(unsigned, task &submitted, void (*function)(task *))
+	{
+		unsigned number = count_++;
+
+		/* The last one of a strand says that it is done. */
+		if (Fault == fault::doubles && number == 0)
+			function(&submitted);
+		if (Fault == fault::loses && number == 0)
+			return;
+		if (Fault == fault::swaps && number == 0) {
+			held_ = &submitted;
+			return;
+		}
+		function(&submitted);
+		if (held_ != nullptr)
+			function(std::exchange(held_, nullptr));
+	}
+
+      private:
+	unsigned count_ = 0;
+	task *held_ = nullptr;
+};
+
 /* Calls are made at once, one after the other. */
 struct in_sequence {
 	struct group {
@@ -588,6 +655,28 @@ template <fault Fault> void check_fibers()
 	       measure_fibers<broken_fibers<Fault>>(&broken_fibers<Fault>::pass, 1000, 1000));
 }
 
+template <fault Fault> void check_deque()
+{
+	expect(Fault, "deque, its owner alone", owner_alone<broken_deque<Fault>, 64>());
+	expect(Fault, "deque, a thief", theft<broken_deque<Fault>>(1, false).run(false));
+	expect(Fault, "deque, two thieves of halves",
+	       theft<broken_deque<Fault>>(2, true).run(true));
+}
+
+void check_deques()
+{
+	check_deque<fault::none>();
+	check_deque<fault::loses>();
+	check_deque<fault::doubles>();
+	expect(fault::swaps, "deque, a thief of halves",
+	       theft<broken_deque<fault::swaps>>(1, true).run(false));
+}
+
+template <fault Fault> void check_strands()
+{
+	expect(Fault, "strand", strand_scenario<broken_strands<Fault>>::measure(1));
+}
+
 } // namespace
 
 int main()
@@ -617,6 +706,11 @@ int main()
 	check_heap<fault::swaps, uint64_t>();
 	check_heap<fault::none, block<64>>();
 	check_heap<fault::tears, block<64>>();
+	check_deques();
+	check_strands<fault::none>();
+	check_strands<fault::loses>();
+	check_strands<fault::doubles>();
+	check_strands<fault::swaps>();
 	check_pool<fault::none>();
 	check_pool<fault::loses>();
 	check_pool<fault::doubles>();
