@@ -77,14 +77,21 @@ def finish(figure, description):
 
 TITLES = {
     'rate': ': million a second, more is better',
-    'time': ': nanoseconds, less is better',
+    'time': ': {}, less is better',
     'bytes': ': bytes, less is better',
 }
+# From so many nanoseconds on: the name of the unit, and what it has of them.
+TIME_UNITS = ((1e6, 'milliseconds', 1e6), (1e4, 'microseconds', 1e3), (0, 'nanoseconds', 1))
 
 
-def figure_of(ns, unit):
-    """What is shown of a time: itself, or millions in a second."""
-    return 1e3 / ns if unit == 'rate' else ns
+def time_unit(ns):
+    """The unit for the axis of times like this one: its name and its nanoseconds."""
+    return next((name, size) for least, name, size in TIME_UNITS if ns >= least)
+
+
+def figure_of(ns, unit, size):
+    """What is shown of a time: itself, in a unit of this size, or millions in a second."""
+    return 1e3 / ns if unit == 'rate' else ns if unit == 'bytes' else ns / size
 
 
 def readable(name):
@@ -118,9 +125,11 @@ def bars_of_some(structure, groups):
                                    squeeze=False, gridspec_kw={'height_ratios': heights})
     for axis, group in zip(axes[:, 0], groups):
         variants = sorted(group.variants, key=lambda variant: variant.median)
+        logarithmic = variants[-1].median > LINEAR_SPAN * variants[0].median
+        unit_name, size = time_unit(variants[0 if logarithmic else -1].median)
         for place, variant in enumerate(variants):
-            value = figure_of(variant.median, group.unit)
-            ends = [figure_of(variant.part(part), group.unit) for part in (0.1, 0.9)]
+            value = figure_of(variant.median, group.unit, size)
+            ends = [figure_of(variant.part(part), group.unit, size) for part in (0.1, 0.9)]
             axis.barh(place, value, color=ROLE_COLOURS[variant.role], height=0.72,
                       hatch=ROLE_HATCHES[variant.role], edgecolor=PAPER,
                       xerr=[[max(0, value - min(ends))], [max(0, max(ends) - value)]],
@@ -129,8 +138,8 @@ def bars_of_some(structure, groups):
                       transform=axis.get_yaxis_transform())
         axis.set_yticks(range(len(variants)), [readable(variant.name) for variant in variants],
                         fontsize=9)
-        title = readable(group.scenario) + TITLES[group.unit]
-        if variants[-1].median > LINEAR_SPAN * variants[0].median:
+        title = readable(group.scenario) + TITLES[group.unit].format(unit_name)
+        if logarithmic:
             axis.set_xscale('log')
             title += ' (logarithmic)'
         else:

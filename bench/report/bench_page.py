@@ -97,6 +97,8 @@ def ratio_text(ratio):
 
 def scoreboard(rooms):
     against = [charts.means(rooms, role) for role in ('baseline', 'peer')]
+    if not any(against):
+        return '<p>Of this run there is nothing to compare.</p>'
     rows = []
     for structure in rooms:
         row = [f'<a href="#{text(structure)}">{text(charts.readable(structure))}</a>']

@@ -36,9 +36,10 @@ CONTEXT = {'weft': '1.2.3', 'cpu': 'Processor <X>', 'kernel': 'Linux 1', 'cpus':
 FETCHES = ('src', 'href', 'xlink:href', 'data', 'action', 'poster', 'srcset')
 
 
-def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, groups=GROUPS, **context):
-    """Results whose times vary by this noise; those whose name begins with slower[0] are slower by
-    the factor slower[1]."""
+def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, groups=GROUPS, machine=0.01,
+            **context):
+    """Results whose times vary by this noise, and the machine by its own; those whose name begins
+    with slower[0] are slower by the factor slower[1]."""
     chance = random.Random(seed)
     runs = []
     for _ in range(rounds):
@@ -57,7 +58,7 @@ def made_up(seed, rounds=14, noise=0.02, slower=None, error=None, groups=GROUPS,
                 if scenario.startswith('load'):
                     runs[-1]['arrivals_per_us'] = int(scenario[5:])
         runs.append({'name': 'machine/loop/all_places', 'run_type': 'iteration',
-                     'real_time': 100 * chance.lognormvariate(0, 0.01), 'label': 'noise'})
+                     'real_time': 100 * chance.lognormvariate(0, machine), 'label': 'noise'})
     for _ in range(2 if error else 0):
         runs.append({'name': error, 'run_type': 'iteration', 'real_time': 0, 'label': 'weft rate',
                      'error_occurred': True, 'error_message': 'what came out is wrong'})
@@ -149,7 +150,7 @@ def expect(result, status, out=(), err=()):
 
 def check_page(tap, reports):
     reports.write('run.json', made_up(1, error='alpha_queue/1P1C/weft_broken', cpus='4',
-                                      groups=GROUPS + FORK_GROUPS))
+                                      groups=GROUPS + FORK_GROUPS, machine=0.2))
     result = reports.call('--from', reports.path('run.json'), '--html', reports.path('run.html'))
     tap.point('a report is made of an earlier run', expect(result, 0))
     content = reports.page('run.html')
@@ -166,7 +167,8 @@ def check_page(tap, reports):
         word for word in ('@import', 'javascript:') if word in content])
     tap.point('it says what the machine is and what went wrong', [word for word in (
         'Processor <X>', 'alpha_queue/1P1C/weft_broken gave a wrong result', '320', 'CPU 1',
-        'libone-dev 1.0', 'peers left out', 'libtwo-dev 2.0 (its adapter does not compile)')
+        'the machine was not quiet', 'libone-dev 1.0', 'peers left out',
+        'libtwo-dev 2.0 (its adapter does not compile)')
         if word not in text] + ([] if text.count('weft_broken') == 1 else ['said for each round']))
     tap.point('latency under load is a curve', [word for word in (
         'latency under load', 'p99.99', 'the points are at 10, 80 %') if word not in text])
@@ -383,6 +385,9 @@ def check_tables(tap, reports):
     run['benchmarks'] += [{'name': f'beta/memory/{name}', 'run_type': 'iteration',
                            'real_time': number, 'label': f'{ROLES[name]} bytes'}
                           for name, number in (('weft', 4160), ('mutex_<&>', 8320))]
+    run['benchmarks'] += [{'name': f'beta/long/{name}', 'run_type': 'iteration',
+                           'real_time': number, 'label': f'{ROLES[name]} time'}
+                          for name, number in (('weft', 4.16e6), ('mutex_<&>', 8.32e6))]
     reports.write('run.json', run)
     result = reports.call('--from', reports.path('run.json'), '--markdown')
     tap.point('--markdown has every scenario, and where weft is behind', expect(result, 0, [
@@ -391,6 +396,10 @@ def check_tables(tap, reports):
         '| `beta` | weft | 100 M/s | 10 ns / 10 ns | 9.9',
         '| `beta/2_threads` | ']) + (
         [] if result.stdout.count('| `beta/') == 1 else ['others are behind, too']))
+    reports.call('--from', reports.path('run.json'), '--html', reports.path('units.html'))
+    tap.point('an axis has a unit that suits it', [title for title in (
+        'alone: nanoseconds, less', 'memory: bytes, less', 'long: milliseconds, less')
+        if title not in reports.page('units.html')])
 
 
 def check_bad_input(tap, reports):
@@ -399,6 +408,11 @@ def check_bad_input(tap, reports):
     tap.point('of a run that was killed there is a report of what it had measured', expect(
         reports.call('--from', reports.path('cut.json'), '--html', reports.path('cut.html')), 0) + (
         [] if 'did not come to its end' in reports.page('cut.html') else ['not said']))
+    reports.write('alone.json', made_up(7, groups=[('alpha', 'alone', 'time', ['mutex_ring'])]))
+    result = reports.call('--from', reports.path('alone.json'), '--html', reports.path('a.html'))
+    tap.point('so there is where there is nothing to compare', expect(result, 0) + (
+        [result.stderr] if result.stderr else []) + (
+        [] if 'nothing to compare' in reports.page('a.html') else ['not said']))
     html_path = reports.path('no.html')
     for name, arguments, words in (
             ('a file that is not there', ['--from', reports.path('no'), '--html', html_path],
