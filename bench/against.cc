@@ -61,8 +61,14 @@ result measure_once(const std::string &program, const std::string &name, std::st
 		.loop = events.loop,
 	};
 
-	call_round(program,
-		   {"--run-ms", std::to_string(current_settings().run_ms), "^" + name + "$"}, told);
+	try {
+		call_round(
+			program,
+			{"--run-ms", std::to_string(current_settings().run_ms), "^" + name + "$"},
+			told);
+	} catch (const std::exception &error) {
+		wrong = error.what();
+	}
 	if (wrong.empty() && measured.ns <= 0)
 		wrong = "there is no figure";
 	return measured;

@@ -37,8 +37,8 @@ struct pair_events {
  * Throws when there are none, or the program is no weft-bench. */
 std::vector<std::string> names_in_both(const std::string &program);
 
-/* Measures these by this program and the other, `most` times at most. Throws when one of the
- * programs cannot be started. */
+/* Measures these by this program and the other, `most` times at most. One whose process is ended,
+ * or cannot be started, is wrong; the others go on. */
 void measure_pairs(const std::string &program, const std::vector<std::string> &names, unsigned most,
 		   const pair_events &events);
 

@@ -38,7 +38,7 @@ std::string governor()
 	std::string name;
 
 	std::getline(file, name);
-	return name;
+	return name.empty() ? "not told" : name;
 }
 
 std::string commit()

@@ -12,7 +12,7 @@ namespace bench
 
 std::string cpu_model();
 std::string kernel();
-/* What sets the frequency of the first CPU; empty where the system does not say. */
+/* What sets the frequency of the first CPU; "not told" where the system does not say. */
 std::string governor();
 
 /* Of which commit this program is, "-dirty" behind it when something was changed; the version where

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "progress.h"
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -25,6 +27,14 @@ void on_interrupt(int signal)
 	 * group. */
 	if (signal == SIGINT)
 		std::signal(SIGINT, SIG_DFL);
+}
+
+/* How wide the terminal is. */
+size_t columns()
+{
+	winsize size = {};
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0 ? size.ws_col : 80;
 }
 
 } // namespace
@@ -81,12 +91,22 @@ void progress::show() const
 	/* Of the first few measurements nothing can be said yet. */
 	double left_s = made_ < 5 ? 0 : (now_ns() - start_ns_) * 1e-9 * (1 - part) / part;
 	auto seconds = static_cast<unsigned>(std::lround(left_s));
+	char text[80];
 
-	std::fprintf(stderr, "\r\033[K[%.*s%*s] %3d %%", full, "##############################",
-		     width - full, "", static_cast<int>(100 * part));
-	if (left_s > 0)
-		std::fprintf(stderr, " %u:%02u left", seconds / 60, seconds % 60);
-	std::fprintf(stderr, "  %s", name_.c_str());
+	std::snprintf(text, sizeof(text), "[%.*s%*s] %3d %%", full,
+		      "##############################", width - full, "",
+		      static_cast<int>(100 * part));
+
+	std::string line = text;
+
+	if (left_s > 0) {
+		std::snprintf(text, sizeof(text), " %u:%02u left", seconds / 60, seconds % 60);
+		line += text;
+	}
+	line += "  " + name_;
+	/* One that goes on in the next line could not be taken away. */
+	line.resize(std::min(line.size(), columns() - 1));
+	std::fprintf(stderr, "\r\033[K%s", line.c_str());
 	std::fflush(stderr);
 }
 

@@ -248,6 +248,7 @@ void run_round()
 				->Iterations(1)
 				->UseManualTime();
 		}
+	tell("loop", "", std::to_string(loop_ns()));
 	for (const group &group : groups()) {
 		if (progress::interrupted() != 0)
 			break;

@@ -345,6 +345,10 @@ int end(bench::ratio_table &table, const std::string &json)
 		std::fprintf(stderr, "weft bench: %s\n", failure.c_str());
 		status = failed;
 	}
+	if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+		std::fprintf(stderr, "weft bench: cannot write all of standard output\n");
+		status = failed;
+	}
 	if (!table.close_json()) {
 		std::fprintf(stderr, "weft bench: cannot write all of %s\n", json.c_str());
 		status = failed;
@@ -352,15 +356,21 @@ int end(bench::ratio_table &table, const std::string &json)
 	return status;
 }
 
+/* Says when the figures are worth less, as the machine was not quiet. */
+void print_noise(const bench::ratio_table &table)
+{
+	if (table.noise() > noise_limit)
+		std::printf("a noisy machine: the same loop took up to %.0f %% longer at one time "
+			    "than at another\n",
+			    100 * table.noise());
+}
+
 /* Says what so many rounds have come to. */
 void print(const bench::ratio_table &table, unsigned rounds)
 {
 	if (rounds < bench::current_settings().repetitions)
 		std::printf("made %u rounds\n", rounds);
-	if (table.noise() > noise_limit)
-		std::printf("a noisy machine: the same loop took up to %.0f %% longer at one time "
-			    "than at another\n",
-			    100 * table.noise());
+	print_noise(table);
 	table.print();
 }
 
@@ -454,6 +464,7 @@ int measure_against(const arguments &arguments, const std::vector<std::string> &
 
 	bench::measure_pairs(arguments.against, names, most, events);
 	progress.hide();
+	print_noise(table);
 	return end(table, json);
 }
 
@@ -503,6 +514,8 @@ const char *contradiction(const arguments &arguments)
 	if (!arguments.against.empty() &&
 	    (!measures || !arguments.baseline.empty() || !arguments.history.empty()))
 		return "--against goes with --json and --html only";
+	if (!arguments.json.empty() && arguments.json == arguments.baseline)
+		return "--json would write over the file of --baseline";
 	return nullptr;
 }
 
@@ -520,14 +533,21 @@ int run(const arguments &arguments, char **words)
 	if (!arguments.against.empty())
 		names = bench::names_in_both(arguments.against);
 
-	std::string json = arguments.json.empty() ? temporary_file() : arguments.json;
+	bool is_kept = !arguments.json.empty();
+	std::string json = is_kept ? arguments.json : temporary_file();
 
+	/* Should this program be killed, one knows where to look. */
+	if (!is_kept)
+		std::printf("measurements are in %s until the report is made\n", json.c_str());
 	status = arguments.against.empty() ? measure_all(arguments, json, words)
 					   : measure_against(arguments, names, json);
 
 	int reported = report(arguments, json);
 
-	if (arguments.json.empty())
+	if (!is_kept && reported == failed)
+		std::fprintf(stderr, "weft bench: the measurements are in %s, for --from\n",
+			     json.c_str());
+	else if (!is_kept)
 		unlink(json.c_str());
 	return status != 0 ? status : reported;
 }

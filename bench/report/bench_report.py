@@ -24,9 +24,12 @@ def options():
     return parser.parse_args()
 
 
-def write(path, content):
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(content)
+def write(path, content, mode='w'):
+    try:
+        with open(path, mode, encoding='utf-8') as file:
+            file.write(content)
+    except OSError as error:  # that of a full disk does not name the file
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def try_out(arguments):
@@ -63,17 +66,22 @@ def report(arguments):
     results = load(arguments.results)
     if not results.groups:
         raise NotResults(f'{arguments.results} has no figures')
-    comparison = compared(results, arguments)
+    comparison = impossible = None
+    try:
+        comparison = compared(results, arguments)
+    except NotResults as error:  # too few rounds, perhaps: of them there is a report all the same
+        impossible = error
     if arguments.history:
         from bench_history import line_of
-        with open(arguments.history, 'a', encoding='utf-8') as file:
-            file.write(line_of(results))
+        write(arguments.history, line_of(results), 'a')
     if arguments.markdown:
         from bench_tables import tables
         print(tables(results))
     if arguments.html:
         from bench_page import page
         write(arguments.html, page(results, comparison))
+    if impossible:
+        raise impossible
     return SLOWER if comparison and comparison.slower() else 0
 
 

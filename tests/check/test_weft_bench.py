@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_weft_bench.py WEFT: `weft bench`, as its users call it. Every benchmark runs for a moment
 and its own checks find nothing wrong; table and JSON have them all; bad arguments are refused."""
+import ctypes
+import fcntl
 import json
 import os
+import platform
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 from c_source import Tap
@@ -21,14 +27,41 @@ CONTEXT = ['compiler', 'cpu', 'flags', 'peers', 'pinned', 'plan', 'weft']
 BRIEF = ['--run-ms', '1', '--repetitions', '1']
 
 
-class Call:
-    """One call of weft bench: what it printed and how it ended."""
+def one_cpu():
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 
-    def __init__(self, weft, *arguments, environment=None, cpus=None):
+
+class Filter(ctypes.Structure):
+    """An instruction of a filter of system calls: struct sock_filter."""
+    _fields_ = [('code', ctypes.c_uint16), ('if_true', ctypes.c_uint8),
+                ('if_false', ctypes.c_uint8), ('value', ctypes.c_uint32)]
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog"""
+    _fields_ = [('count', ctypes.c_ushort), ('filters', ctypes.POINTER(Filter))]
+
+
+def no_binding():
+    """From here on the system does not let this process bind threads, as some sandboxes do."""
+    number = {'x86_64': 203, 'aarch64': 122}[platform.machine()]  # of sched_setaffinity
+    filters = (Filter * 4)(Filter(0x20, 0, 0, 0),  # load the number of the call
+                           Filter(0x15, 0, 1, number),  # another one: over the next
+                           Filter(0x06, 0, 0, 0x50001),  # it fails, by EPERM
+                           Filter(0x06, 0, 0, 0x7fff0000))  # it is made
+    call = ctypes.CDLL(None, use_errno=True).prctl
+    if call(38, 1, 0, 0, 0) != 0 or call(22, 2, ctypes.byref(Program(4, filters)), 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), 'no filter of system calls')
+
+
+class Call:
+    """One call of weft bench: what it printed and how it ended. `before` is called first, in its
+    process."""
+
+    def __init__(self, weft, *arguments, environment=None, before=None):
         result = subprocess.run(
             [weft, 'bench', *arguments], capture_output=True, text=True, check=False,
-            env={**os.environ, **(environment or {})},
-            preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
+            env={**os.environ, **(environment or {})}, preexec_fn=before)
         self.status, self.out, self.err = result.returncode, result.stdout, result.stderr
 
     def ended(self, status, *words):
@@ -112,7 +145,7 @@ def is_measured(path):
     """Whether there is a first figure in the JSON."""
     try:
         with open(path, encoding='utf-8') as file:
-            return 'real_time' in file.read()
+            return '"park/' in file.read()
     except FileNotFoundError:
         return False
 
@@ -152,6 +185,53 @@ def check_killed(tap, weft, folder):
         lambda: not os.path.exists(f'/proc/{measures}')) else [f'process {measures} goes on'])
 
 
+def on_terminal(weft, columns, *arguments):
+    """What it shows on a terminal of so many columns, and its exit status."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack('4H', 24, columns, 0, 0))
+    with subprocess.Popen([weft, 'bench', *arguments], stdout=subprocess.DEVNULL,
+                          stderr=its) as run:
+        os.close(its)
+        shown = b''
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # the last one who had it open has ended
+            pass
+    os.close(ours)
+    return shown.decode(), run.returncode
+
+
+def check_terminal(tap, weft):
+    shown, status = on_terminal(weft, 60, '--run-ms', '2', '--repetitions', '2',
+                                '^mpmc_queue/(1P1C|uncontended)')
+    lines = shown.split('\r\x1b[K')
+    tap.point('a terminal shows a bar, how much is done, the time left and what is measured', [] if
+              status == 0 and any(re.fullmatch(r'\[#{5,} +\] +\d+ % \d+:\d\d left  mpmc_q.*',
+                                               line) for line in lines) else [status, *lines])
+    tap.point('the bar is no wider than the terminal, and goes away at the end', [
+        line for line in lines if len(line) >= 60] + (
+        [] if lines[-1] == '' and '\n' not in shown else [shown]))
+
+
+def check_unwritable(tap, weft, folder):
+    tap.point('a JSON file that cannot be written ends it before it measures', Call(
+        weft, '--json', os.path.join(folder, 'no', 'such')).ended(1, 'cannot write'))
+    tap.point('so does one that is a folder', Call(weft, '--json', folder).ended(
+        1, 'cannot write', 'directory'))
+    if not os.access('/dev/full', os.W_OK):
+        tap.skip('a disk that is full is said', 'no /dev/full')
+        return
+    call = Call(weft, *BRIEF, '--json', '/dev/full', '^park/uncontended')
+    tap.point('of what no file can take there is the table, and it says so', [] if
+              call.status == 1 and call.err == 'weft bench: cannot write all of /dev/full\n' and
+              'uncontended' in call.out else [call.status, call.out, call.err])
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        status = subprocess.run([weft, 'bench', *BRIEF, '^park/uncontended'], stdout=full,
+                                stderr=subprocess.DEVNULL, check=False).returncode
+    tap.point('a table that cannot be written is an error', [] if status == 1 else [status])
+
+
 def main():
     weft = sys.argv[1]
     tap = Tap()
@@ -171,21 +251,27 @@ def main():
         tap.point('the adapters of all peers that are there compile',
                   [peers] if 'does not compile' in peers else [])
         check_killed(tap, weft, folder)
-        tap.point('a JSON file that cannot be written ends it before it measures', Call(
-            weft, '--json', os.path.join(folder, 'no', 'such')).ended(1, 'cannot write'))
+        check_unwritable(tap, weft, folder)
+    check_terminal(tap, weft)
     tap.point('a filter chooses', [] if all('park/' in name for name in Call(
         weft, '--list', '^park/').out.split()) else ['others are listed'])
     tap.point('a filter that matches nothing is refused',
               Call(weft, 'no_such_thing').ended(2, 'matches'))
     tap.point('a filter that is no expression is refused',
               Call(weft, '(').ended(2, 'not a regular expression'))
-    for wrong in ['--fast'], ['--json'], ['--run-ms', '0'], ['--repetitions', 'many']:
+    for wrong in ['--fast'], ['--json'], ['--run-ms', '0'], ['--repetitions', 'many'], \
+            ['--json', 'old', '--baseline', 'old']:
         tap.point(f'{" ".join(wrong)} is refused', Call(weft, *wrong).ended(2, wrong[0]))
     tap.point('one CPU is enough, and it says so', Call(
-        weft, *BRIEF, 'pool/.*spin', '1P1C/weft', cpus=[min(os.sched_getaffinity(0))]
-    ).ended(0, 'only one CPU'))
+        weft, *BRIEF, 'pool/.*spin', '1P1C/weft', before=one_cpu).ended(0, 'only one CPU'))
+    name = 'without leave to pin threads it goes on, and says so'
+    try:
+        tap.point(name, Call(weft, *BRIEF, 'pool/', '1P1C/weft', before=no_binding).ended(
+            0, 'not pinned (Operation not permitted)'))
+    except subprocess.SubprocessError:
+        tap.skip(name, 'no filters of system calls')
     # Threads cannot be bound to the CPUs of a machine that is made up.
-    tap.point('without leave to pin threads it goes on, and says so', Call(
+    tap.point('on a machine whose CPUs are not there it does so, too', Call(
         weft, *BRIEF, 'pool/.*spin', '1P1C/weft', environment={'HWLOC_SYNTHETIC': 'core:2 pu:1'}
     ).ended(0, 'not pinned'))
     tap.point('no file measures what another has defined', shared_by_files(
