@@ -154,6 +154,8 @@ void ratio_table::add(const std::string &name, const result &result)
 	kept.ns.push_back(result.ns);
 	if (result.p99_ns != 0)
 		kept.p99_ns.push_back(result.p99_ns);
+	if (result.arrivals_per_us != 0)
+		kept.arrivals_per_us.push_back(result.arrivals_per_us);
 	write(name, label_of(name), result, "");
 }
 
@@ -247,13 +249,32 @@ void ratio_table::print_rows(const group &group, figure shown, const std::string
 		print_row(group, label, 0, baseline, other);
 }
 
+/* Each variant has its own rate, of what it can do at most: there is no ratio of the latencies. */
+void ratio_table::print_under_load(const group &group) const
+{
+	for (const variant &variant : group.variants) {
+		double arrivals_per_us = median(group, variant, &figures::arrivals_per_us);
+
+		if (variant.role != role::weft || arrivals_per_us == 0)
+			continue;
+		for (auto [part, shown] :
+		     {std::pair(" p50", &figures::ns), std::pair(" p99", &figures::p99_ns)})
+			std::printf("  %-30s%10s  at %.3g M/s\n",
+				    (group.scenario + part + short_name(variant.name)).c_str(),
+				    show(median(group, variant, shown), group.unit).c_str(),
+				    arrivals_per_us);
+	}
+}
+
 void ratio_table::print(const group &group) const
 {
 	const std::vector<role> all = {role::weft, role::baseline, role::floor, role::peer};
 
 	if (best(group, all, &figures::ns).ns == 0)
 		return; /* interrupted before */
-	if (best(group, all, &figures::p99_ns).ns == 0) {
+	if (best(group, all, &figures::arrivals_per_us).ns != 0) {
+		print_under_load(group);
+	} else if (best(group, all, &figures::p99_ns).ns == 0) {
 		print_rows(group, &figures::ns, group.scenario);
 	} else {
 		print_rows(group, &figures::ns, group.scenario + " p50");

@@ -51,6 +51,7 @@ class ratio_table
 	struct figures {
 		std::vector<double> ns;
 		std::vector<double> p99_ns;
+		std::vector<double> arrivals_per_us;
 	};
 
 	using figure = std::vector<double> figures::*;
@@ -69,6 +70,7 @@ class ratio_table
 			      const contender &baseline, const contender &other);
 	void print(const group &group) const;
 	void print_rows(const group &group, figure shown, const std::string &label) const;
+	void print_under_load(const group &group) const;
 
 	std::map<std::string, figures> measured_;
 	std::vector<std::string> failures_;

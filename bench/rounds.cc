@@ -32,6 +32,37 @@ void tell(const std::string &what, const std::string &name, const std::string &m
 	std::fflush(stdout);
 }
 
+/* A tenth of the settings, for as long as it lives. */
+class shortened
+{
+      public:
+	shortened()
+	{
+		current_settings().run_ms = std::max(1U, all_.run_ms / 10);
+		current_settings().tasks = std::max(1U, all_.tasks / 10);
+	}
+
+	~shortened()
+	{
+		current_settings() = all_;
+	}
+
+	shortened(const shortened &) = delete;
+	shortened &operator=(const shortened &) = delete;
+
+      private:
+	settings all_ = current_settings();
+};
+
+/* The first run of code, by threads that have just begun, on memory that nobody has touched: not
+ * what one wants to know. Returns what was wrong, or nullptr. */
+const char *warm_up(const variant &variant)
+{
+	shortened shortened;
+
+	return variant.measure().wrong;
+}
+
 /* Measures, again when other programs were in the way; the least disturbed one counts. Where they
  * are all the time that would only take longer: of four measurements one is made again. */
 result measure_undisturbed(const variant &variant)
@@ -41,6 +72,8 @@ result measure_undisturbed(const variant &variant)
 	double least = 1;
 	result kept;
 
+	if (const char *wrong = warm_up(variant); wrong != nullptr)
+		return {.wrong = wrong};
 	measured++;
 	for (int i = 0; i < tries; i++) {
 		if (i > 0 && (!is_disturbed() || again++ >= 8 + measured / 4))

@@ -186,7 +186,7 @@ bench::settings settings_of(const arguments &arguments)
 
 	if (!arguments.against.empty())
 		/* Threads that take turns on a CPU need some of them in each. */
-		settings = {.run_ms = 8, .repetitions = 200, .tasks = 80000};
+		settings = {.run_ms = 8, .repetitions = 800, .tasks = 80000};
 	else if (arguments.is_short)
 		/* Of so many benchmarks more rounds that are shorter. */
 		settings = {.run_ms = arguments.peers ? 6U : 10U, .repetitions = 8, .tasks = 50000};

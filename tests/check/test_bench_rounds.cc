@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A round of benchmarks of which one never ends, one is wrong and one throws: the round is ended
- * after its time and says where it was, and what was measured before is told. And a run makes the
- * rounds that fit into its time.
+ * after its time and says where it was, and what was measured before, after a warm-up, is told. And
+ * a run makes the rounds that fit into its time.
  */
 #include <algorithm>
 #include <cstdio>
@@ -39,6 +39,17 @@ result never_ends()
 	return {.ns = 1};
 }
 
+/* Before it is measured, it wants a call with a tenth of the time and of the tasks. */
+result is_warm()
+{
+	static bool warm = false;
+	const settings &now = current_settings();
+	bool right = warm && now.run_ms == 20 && now.tasks == 1000;
+
+	warm = warm || (now.run_ms == 2 && now.tasks == 100);
+	return {.ns = 5, .wrong = right || now.run_ms == 2 ? nullptr : "it is not warmed up"};
+}
+
 result throws()
 {
 	throw std::runtime_error("no memory for it");
@@ -47,7 +58,7 @@ result throws()
 /* Groups are measured in their order. */
 void add_all()
 {
-	add("first", "alone", unit::time, {"right", role::weft, [] { return result{.ns = 5}; }});
+	add("first", "alone", unit::time, {"right", role::weft, is_warm});
 	add("second", "alone", unit::time,
 	    {"wrong", role::weft, [] { return result{.wrong = "it is wrong"}; }});
 	add("third", "alone", unit::time, {"throws", role::weft, throws});
@@ -74,7 +85,7 @@ void check_round()
 		end = error.what();
 	}
 	expect(measured == std::vector<std::string>{"first/alone/right"},
-	       "what was measured before is told");
+	       "what was measured before is told, and had a warm-up");
 	expect(wrong == std::vector<std::string>{"second/alone/wrong: it is wrong",
 						 "third/alone/throws: no memory for it"},
 	       "what is wrong, or throws, is no figure");
@@ -118,7 +129,7 @@ void check_budget()
 int main(int argc, char **argv)
 {
 	if (argc == 2 && std::strcmp(argv[1], "--round") == 0) {
-		current_settings() = {.run_ms = 1, .hang_s = 1};
+		current_settings() = {.run_ms = 20, .tasks = 1000, .hang_s = 1};
 		add_all();
 		run_round();
 		return 0;
