@@ -13,8 +13,7 @@ static void start(weft_spsc_queue *queue, void *slots, size_t capacity, size_t e
 	queue->slots_ = (unsigned char *)slots;
 	queue->mask_ = capacity - 1;
 	queue->element_size_ = element_size;
-	/* relaxed: nobody else has the queue yet. */
-	atomic_store_explicit(&queue->limit_, capacity, memory_order_relaxed);
+	queue->limit_ = capacity;
 }
 
 int weft_spsc_queue_init(weft_spsc_queue *queue, size_t capacity, size_t element_size)

@@ -56,10 +56,12 @@
 #define WEFT_SPSC_QUEUE_RESTS_TO_WATCH_ 8
 #define WEFT_SPSC_QUEUE_LOOKS_WITHOUT_  256
 
-/* Bytes of a line as the processor moves it, and how far ahead of the producer lines are fetched.
+/* Bytes of a line as the processor moves it, and how many ahead of the producer they are fetched.
  */
-#define WEFT_SPSC_QUEUE_LINE_  64
-#define WEFT_SPSC_QUEUE_AHEAD_ 256
+#define WEFT_SPSC_QUEUE_LINE_        64
+#define WEFT_SPSC_QUEUE_LINES_AHEAD_ 4
+/* The least elements of a stretch, unless there is less room. */
+#define WEFT_SPSC_QUEUE_STRETCH_ 8
 
 /* Whether elements may be pushed. */
 enum {
@@ -80,15 +82,14 @@ typedef struct weft_spsc_queue_pace_ {
  * Invariants, with indices that count elements and never wrap:
  *   I1  head_ <= tail_ <= head_ + capacity;
  *   I2  slots [head_, tail_) belong to the consumer, the others to the producer;
- *   I3  limit_ <= head_ + capacity and tail_seen_ <= tail_: what a side has seen is only ever too
- *       careful;
- *   I4  when a call of cancel has returned, or the queue is closed, limit_ <= tail_, or the
- *       producer is about to see to that.
+ *   I3  tail_ <= stretch_end_ <= limit_ <= head_ + capacity and tail_seen_ <= tail_: what a side
+ *       has seen is only ever too careful.
  */
 typedef struct weft_spsc_queue {
 	/* Written by the producer. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) tail_;
-	WEFT_ATOMIC(uint64_t) limit_; /* how far it may push, as far as it knows; also by cancel */
+	uint64_t limit_;       /* how far it may push, as far as it knows */
+	uint64_t stretch_end_; /* how far with nothing else to do: some lines at most */
 	weft_spsc_queue_pace_ producer_pace_;
 	/* Written by the consumer. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) head_;
@@ -205,26 +206,30 @@ static __attribute__((noinline, unused)) void weft_spsc_queue_rest_(weft_spsc_qu
 /* Whether it is neither closed nor cancelled. */
 WEFT_INLINE bool weft_spsc_queue_is_open_(const weft_spsc_queue *queue)
 {
-	/* K1 acquire, pairs with P4, X2: what was done before the close is seen. */
+	/* K1 acquire, pairs with P3, X1: what was done before the close is seen. */
 	return atomic_load_explicit(&queue->state_, memory_order_acquire) == WEFT_SPSC_QUEUE_OPEN_;
 }
 
 /* For the producer, that no longer pushes: the consumer may say that the queue has ended. */
-WEFT_INLINE void weft_spsc_queue_end_(weft_spsc_queue *queue, uint64_t tail)
+WEFT_INLINE void weft_spsc_queue_end_(weft_spsc_queue *queue)
 {
-	/* P4 release, pairs with C3, K1: whoever knows that the queue is closed has all elements.
-	 */
-	atomic_store_explicit(&queue->state_, WEFT_SPSC_QUEUE_CLOSED_, memory_order_release);
-	/* relaxed: only the producer goes by it. */
-	atomic_store_explicit(&queue->limit_, tail, memory_order_relaxed);
+	/* P3 acq_rel, pairs with C3, K1: whoever knows that the queue is closed has all elements;
+	 * and with X1: and sees what was done before the cancel. */
+	atomic_exchange_explicit(&queue->state_, WEFT_SPSC_QUEUE_CLOSED_, memory_order_acq_rel);
 }
 
-/*
- * How many slots are free, for a producer that knows of too few; 0 when the queue is closed.
- *
- * Whoever cancels sets the state and then limit_. If the exchange comes first, limit_ stays as he
- * sets it, and the producer will be here again; if it comes second, P3 makes the state visible.
- */
+/* Whether the producer may push; if not, the queue has ended. */
+WEFT_INLINE bool weft_spsc_queue_may_push_(weft_spsc_queue *queue)
+{
+	/* relaxed: whoever may not looks again, by P3. */
+	if (WEFT_LIKELY(atomic_load_explicit(&queue->state_, memory_order_relaxed) ==
+			WEFT_SPSC_QUEUE_OPEN_))
+		return true;
+	weft_spsc_queue_end_(queue);
+	return false;
+}
+
+/* How many slots are free, for a producer that knows of too few. */
 static __attribute__((noinline, unused)) uint64_t weft_spsc_queue_find_room_(weft_spsc_queue *queue,
 									     uint64_t tail)
 {
@@ -235,27 +240,21 @@ static __attribute__((noinline, unused)) uint64_t weft_spsc_queue_find_room_(wef
 	uint64_t head = atomic_load_explicit(&queue->head_, memory_order_acquire);
 	uint64_t room = queue->mask_ + 1 - (tail - head);
 
-	/* P3 acquire, pairs with X1: see above. */
-	atomic_exchange_explicit(&queue->limit_, tail + room, memory_order_acquire);
-	if (!weft_spsc_queue_is_open_(queue)) {
-		weft_spsc_queue_end_(queue, tail);
-		return 0;
-	}
+	queue->limit_ = tail + room;
 	if (room != 1)
 		weft_spsc_queue_set_pace_(queue, &queue->producer_pace_, room);
 	return room;
 }
 
-/* How many slots are free, at least as far as is known without a look, if that is enough. */
+/* How many slots are free, at least as far as is known without a look, if that is enough; 0 when
+ * the queue is closed. */
 WEFT_INLINE uint64_t weft_spsc_queue_room_(weft_spsc_queue *queue, uint64_t tail, uint64_t wanted)
 {
-	/* relaxed: what the producer has written itself; or less, by cancel. */
-	int64_t room = (int64_t)(atomic_load_explicit(&queue->limit_, memory_order_relaxed) - tail);
+	uint64_t room = queue->limit_ - tail;
 
-	/* What is wanted may be any number: all that there is. */
-	if (WEFT_UNLIKELY(room < 0 || (uint64_t)room < wanted))
-		return weft_spsc_queue_find_room_(queue, tail);
-	return (uint64_t)room;
+	if (!weft_spsc_queue_may_push_(queue))
+		return 0;
+	return WEFT_UNLIKELY(room < wanted) ? weft_spsc_queue_find_room_(queue, tail) : room;
 }
 
 /* How many elements there are, for a consumer that knows of too few. */
@@ -286,6 +285,13 @@ WEFT_INLINE void weft_spsc_queue_publish_(weft_spsc_queue *queue, uint64_t tail)
 {
 	/* P2 release, pairs with C1: publishes the elements. */
 	atomic_store_explicit(&queue->tail_, tail, memory_order_release);
+}
+
+/* The same after any number of elements: the next single one begins another stretch. */
+WEFT_INLINE void weft_spsc_queue_publish_run_(weft_spsc_queue *queue, uint64_t tail)
+{
+	queue->stretch_end_ = tail;
+	weft_spsc_queue_publish_(queue, tail);
 }
 
 /* Makes the slots before `head` the producer's. */
@@ -321,38 +327,52 @@ WEFT_INLINE size_t weft_spsc_queue_run_(const weft_spsc_queue *queue, uint64_t i
 	return count < to_the_end ? count : to_the_end;
 }
 
-/*
- * Before the first element of a line is written: asks for one that the producer will come to, which
- * the consumer, who has read it, still shares. Without it each line costs the producer a wait.
- */
-WEFT_INLINE void weft_spsc_queue_get_ahead_(const weft_spsc_queue *queue, uint64_t tail,
-					    uint64_t room, size_t element_size)
+/* How many elements of this size, a power of two of them, a line has; larger ones have none. */
+WEFT_INLINE uint32_t weft_spsc_queue_in_line_(size_t element_size)
 {
-	/* Larger elements are lines in a row, which the processor expects. */
 	if (element_size > WEFT_SPSC_QUEUE_LINE_)
-		return;
-
-	uint32_t in_line = (uint32_t)((tail & queue->mask_) * element_size) % WEFT_SPSC_QUEUE_LINE_;
-	uint32_t ahead = WEFT_SPSC_QUEUE_AHEAD_ / (uint32_t)element_size;
-
-	if (in_line < element_size && room > ahead)
-		weft_cpu_prefetch_to_write_(
-			weft_spsc_queue_slot_(queue, tail + ahead, element_size));
+		return 0;
+	return UINT32_C(1) << (31 - __builtin_clz(WEFT_SPSC_QUEUE_LINE_ / (uint32_t)element_size));
 }
 
-/* The same for a run: as many lines as it fills. */
+/*
+ * Before a run of elements is written: asks for as many lines as it fills, that the producer will
+ * come to, and that the consumer, who has read them, still shares. Without that each line costs the
+ * producer a wait. Elements larger than a line are lines in a row, which the processor expects.
+ */
 WEFT_INLINE void weft_spsc_queue_run_ahead_(const weft_spsc_queue *queue, uint64_t tail,
-					    size_t count, uint64_t room, size_t element_size)
+					    uint64_t count, uint64_t room, size_t element_size,
+					    uint32_t in_line)
 {
-	if (element_size > WEFT_SPSC_QUEUE_LINE_)
+	uint64_t ahead = (uint64_t)WEFT_SPSC_QUEUE_LINES_AHEAD_ * in_line;
+
+	if (in_line == 0)
 		return;
-
-	size_t ahead = WEFT_SPSC_QUEUE_AHEAD_ / element_size;
-	size_t line = WEFT_SPSC_QUEUE_LINE_ / element_size;
-
-	for (size_t i = 0; i < count && room > i + ahead; i += line)
+	for (uint64_t i = 0; i < count && room > i + ahead; i += in_line)
 		weft_cpu_prefetch_to_write_(
 			weft_spsc_queue_slot_(queue, tail + i + ahead, element_size));
+}
+
+/* For a producer that has come to the end of a stretch: whether there is another one. */
+static __attribute__((noinline, unused)) bool weft_spsc_queue_next_stretch_(weft_spsc_queue *queue,
+									    uint64_t tail,
+									    size_t element_size,
+									    uint32_t in_line)
+{
+	uint64_t room = queue->limit_ - tail;
+	uint32_t most = in_line < WEFT_SPSC_QUEUE_STRETCH_ ? WEFT_SPSC_QUEUE_STRETCH_ : in_line;
+	/* It ends with a line, whatever was pushed as a run before. */
+	uint64_t stretch = most - (tail & (most - 1));
+
+	if (room == 0)
+		room = weft_spsc_queue_find_room_(queue, tail);
+	/* Lines that are written whole, one by one, are expected by the processor. */
+	if (in_line > 1 && stretch < room) {
+		weft_spsc_queue_run_ahead_(queue, tail, stretch, room, element_size, in_line);
+		room = stretch;
+	}
+	queue->stretch_end_ = tail + room;
+	return room != 0;
 }
 
 WEFT_INLINE bool weft_spsc_queue_push_core_(weft_spsc_queue *queue, const void *element,
@@ -360,11 +380,12 @@ WEFT_INLINE bool weft_spsc_queue_push_core_(weft_spsc_queue *queue, const void *
 {
 	uint64_t tail = weft_spsc_queue_own_tail_(queue);
 
-	uint64_t room = weft_spsc_queue_room_(queue, tail, 1);
-
-	if (room == 0)
+	if (!weft_spsc_queue_may_push_(queue))
 		return false;
-	weft_spsc_queue_get_ahead_(queue, tail, room, element_size);
+	if (WEFT_UNLIKELY(tail == queue->stretch_end_) &&
+	    !weft_spsc_queue_next_stretch_(queue, tail, element_size,
+					   weft_spsc_queue_in_line_(element_size)))
+		return false;
 	memcpy(weft_spsc_queue_slot_(queue, tail, element_size), element, element_size);
 	weft_spsc_queue_publish_(queue, tail + 1);
 	return true;
@@ -399,12 +420,13 @@ WEFT_INLINE size_t weft_spsc_queue_push_run_(weft_spsc_queue *queue, const void 
 
 	size_t first = weft_spsc_queue_run_(queue, tail, count);
 
-	weft_spsc_queue_run_ahead_(queue, tail, count, room, element_size);
+	weft_spsc_queue_run_ahead_(queue, tail, count, room, element_size,
+				   weft_spsc_queue_in_line_(element_size));
 	memcpy(weft_spsc_queue_slot_(queue, tail, element_size), elements, first * element_size);
 	if (first < count)
 		memcpy(queue->slots_, (const unsigned char *)elements + first * element_size,
 		       (count - first) * element_size);
-	weft_spsc_queue_publish_(queue, tail + count);
+	weft_spsc_queue_publish_run_(queue, tail + count);
 	return count;
 }
 
@@ -435,14 +457,14 @@ WEFT_INLINE int weft_spsc_queue_refuse_(weft_spsc_queue *queue)
 	if (weft_spsc_queue_is_open_(queue))
 		return -EAGAIN;
 	/* It may have been cancelled since then; the producer may never come back. */
-	weft_spsc_queue_end_(queue, weft_spsc_queue_own_tail_(queue));
+	weft_spsc_queue_end_(queue);
 	return -EPIPE;
 }
 
 /* Whether no element will come; then those that were pushed are visible. */
 WEFT_INLINE bool weft_spsc_queue_has_ended_(const weft_spsc_queue *queue)
 {
-	/* C3 acquire, pairs with P4: the producer pushed nothing after this. */
+	/* C3 acquire, pairs with P3: the producer pushed nothing after this. */
 	return atomic_load_explicit(&queue->state_, memory_order_acquire) ==
 	       WEFT_SPSC_QUEUE_CLOSED_;
 }
@@ -565,7 +587,7 @@ WEFT_INLINE int weft_spsc_queue_commit(weft_spsc_queue *queue, size_t count)
 		WEFT_CONTRACT(refused == -EPIPE, "no more is committed than was reserved");
 		return refused;
 	}
-	weft_spsc_queue_publish_(queue, tail + count);
+	weft_spsc_queue_publish_run_(queue, tail + count);
 	return 0;
 }
 
@@ -624,7 +646,7 @@ WEFT_INLINE void weft_spsc_queue_release(weft_spsc_queue *queue, size_t count)
  */
 WEFT_INLINE void weft_spsc_queue_close(weft_spsc_queue *queue)
 {
-	weft_spsc_queue_end_(queue, weft_spsc_queue_own_tail_(queue));
+	weft_spsc_queue_end_(queue);
 }
 
 /*
@@ -637,15 +659,9 @@ WEFT_INLINE void weft_spsc_queue_cancel(weft_spsc_queue *queue)
 {
 	uint32_t open = WEFT_SPSC_QUEUE_OPEN_;
 
-	/* X2 release, pairs with K1: who learns of it sees what was done before. */
+	/* X1 release, pairs with K1, P3: who learns of it sees what was done before. */
 	atomic_compare_exchange_strong_explicit(&queue->state_, &open, WEFT_SPSC_QUEUE_CANCELLED_,
 						memory_order_release, memory_order_relaxed);
-
-	/* relaxed: any index that the producer has come by will do: there is no room before it. */
-	uint64_t tail = atomic_load_explicit(&queue->tail_, memory_order_relaxed);
-
-	/* X1 release, pairs with P3: the producer, stopped by the limit, finds the reason. */
-	atomic_store_explicit(&queue->limit_, tail, memory_order_release);
 }
 
 /*

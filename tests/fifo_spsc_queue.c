@@ -31,7 +31,8 @@ static void start_at(void *started, uint64_t ticket)
 
 	set_ends(queue, ticket, ticket);
 	queue->tail_seen_ = ticket;
-	atomic_store_explicit(&queue->limit_, ticket + queue->mask_ + 1, memory_order_relaxed);
+	queue->limit_ = ticket + queue->mask_ + 1;
+	queue->stretch_end_ = ticket;
 }
 
 FIFO_BY_SIZE_BOUNDED(number_queue, weft_spsc_queue, uint64_t)

@@ -121,7 +121,6 @@ static void run_to_the_end(const void *argument)
 	model_assert(weft_spsc_queue_init(&end.queue, end.ending->capacity, 8) == 0);
 	fifo_spsc_queue.start_at(&end.queue, end.ending->ticket);
 	model_name(&end.queue.tail_, "tail");
-	model_name(&end.queue.limit_, "limit");
 	model_name(&end.queue.head_, "head");
 	model_name(&end.queue.state_, "state");
 	model_thread(push_to_the_end, NULL);
