@@ -14,8 +14,8 @@
  * Built with jemalloc: where this process may use more than one node, each has an arena whose
  * extents get the memory policy "this node preferred" (mbind); made all at once, when a node is
  * first asked for. Elsewhere, and for WEFT_MEMORY_ANY, it is jemalloc's usual memory with its
- * caches in each thread. Linking jemalloc makes it the malloc of the whole program. Built without:
- * the C library.
+ * caches in each thread. A program that links weft's archive links jemalloc, which is its malloc,
+ * too; beside the shared library malloc stays the C library's. Built without: the C library.
  *
  *   operation           threads  progress   sleeps  allocates
  *   weft_memory_alloc   any      blocking*  no      yes
