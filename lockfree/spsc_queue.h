@@ -213,9 +213,9 @@ WEFT_INLINE bool weft_spsc_queue_is_open_(const weft_spsc_queue *queue)
 /* For the producer, that no longer pushes: the consumer may say that the queue has ended. */
 WEFT_INLINE void weft_spsc_queue_end_(weft_spsc_queue *queue)
 {
-	/* P3 acq_rel, pairs with C3, K1: whoever knows that the queue is closed has all elements;
-	 * and with X1: and sees what was done before the cancel. */
-	atomic_exchange_explicit(&queue->state_, WEFT_SPSC_QUEUE_CLOSED_, memory_order_acq_rel);
+	/* P3 release, pairs with C3, K1: whoever knows that the queue is closed has all elements.
+	 * An exchange, lest it hide what X1 has published. */
+	atomic_exchange_explicit(&queue->state_, WEFT_SPSC_QUEUE_CLOSED_, memory_order_release);
 }
 
 /* Whether the producer may push; if not, the queue has ended. */
@@ -659,7 +659,7 @@ WEFT_INLINE void weft_spsc_queue_cancel(weft_spsc_queue *queue)
 {
 	uint32_t open = WEFT_SPSC_QUEUE_OPEN_;
 
-	/* X1 release, pairs with K1, P3: who learns of it sees what was done before. */
+	/* X1 release, pairs with K1: who learns of it sees what was done before. */
 	atomic_compare_exchange_strong_explicit(&queue->state_, &open, WEFT_SPSC_QUEUE_CANCELLED_,
 						memory_order_release, memory_order_relaxed);
 }

@@ -94,7 +94,7 @@ int weft_task_submit_with(weft_pool *pool, weft_task *task, const weft_submit_op
 	error = begin_submission(pool, task, &was);
 	if (error != 0)
 		return error;
-	task->spin_ns_ = weft_worker_note_submission_(pool);
+	weft_worker_let_spin_(task, weft_worker_note_submission_(pool));
 	error = weft_worker_send_(pool, task, 1, options);
 	if (error != 0)
 		weft_worker_set_state_(task, was); /* wakes who began to wait meanwhile */
@@ -108,7 +108,7 @@ int weft_executor_submit_unbounded_(weft_pool *pool, weft_task *task)
 
 	if (error != 0)
 		return error;
-	task->spin_ns_ = weft_worker_note_submission_(pool);
+	weft_worker_let_spin_(task, weft_worker_note_submission_(pool));
 	error = weft_worker_send_unbounded_(pool, task, 1, NULL);
 	if (error != 0)
 		weft_worker_set_state_(task, was);
@@ -132,7 +132,7 @@ int weft_task_submit_many(weft_pool *pool, weft_task *const *tasks, size_t count
 		error = begin_submission(pool, tasks[begun], &was);
 		if (error != 0)
 			break;
-		tasks[begun]->spin_ns_ = spin_ns;
+		weft_worker_let_spin_(tasks[begun], spin_ns);
 		/* relaxed: for this thread, should it have to go back. */
 		atomic_store_explicit(&tasks[begun]->owners_, was, memory_order_relaxed);
 		if (begun > 0)

@@ -113,8 +113,8 @@ struct weft_task {
 	weft_pool *pool_; /* where it was submitted last */
 	/* What it is doing, and who waits for it; see worker.h. The word waiters sleep on. */
 	WEFT_ATOMIC(uint32_t) state_;
-	uint32_t spin_ns_; /* how long a thread spins that waits for it; from the pool */
-	uint32_t kind_;    /* what stands around it; see worker.h */
+	WEFT_ATOMIC(uint32_t) spin_ns_; /* how long a thread spins that waits; from the pool */
+	uint32_t kind_;                 /* what stands around it; see worker.h */
 	/* Of a future: how many; see future.c. Of others: for who submits many. */
 	WEFT_ATOMIC(uint32_t) owners_;
 };

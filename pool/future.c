@@ -85,7 +85,7 @@ static weft_future *create(weft_pool *pool, weft_function function, void *argume
 	made->task.function_ = (weft_task_function)(void (*)(void))function;
 	made->task.next_ = NULL;
 	made->task.pool_ = pool;
-	made->task.spin_ns_ = weft_worker_note_submission_(pool);
+	weft_worker_let_spin_(&made->task, weft_worker_note_submission_(pool));
 	made->task.kind_ = WEFT_TASK_FUTURE_;
 	made->value = argument;
 	made->error = 0;

@@ -99,8 +99,10 @@ uint32_t weft_worker_end_held_(weft_task *task)
 /* Of a thread: spins until the task has ended, for as long as its pool said, or to the deadline. */
 static void spin_for_end(const weft_task *task, weft_deadline deadline)
 {
-	uint32_t most_ns = task->spin_ns_ & ~WEFT_SPIN_IF_BEGUN_;
-	uint32_t part_ns = task->spin_ns_ != most_ns ? most_ns / SPIN_PART_IF_QUEUED : most_ns;
+	/* relaxed: any value of it will do; whoever submits may still be about to write it. */
+	uint32_t spin_ns = atomic_load_explicit(&task->spin_ns_, memory_order_relaxed);
+	uint32_t most_ns = spin_ns & ~WEFT_SPIN_IF_BEGUN_;
+	uint32_t part_ns = spin_ns != most_ns ? most_ns / SPIN_PART_IF_QUEUED : most_ns;
 	weft_deadline begin = weft_now();
 
 	for (int i = 0; weft_worker_follows_ && i < PAUSES_AT_HEELS; i++)

@@ -276,6 +276,13 @@ bool weft_worker_somebody_searches_(const weft_pool *pool);
 #define WEFT_SPIN_IF_BEGUN_ ((uint32_t)1 << 31)
 uint32_t weft_worker_note_submission_(const weft_pool *pool);
 
+/* The time that this has returned is the task's. */
+WEFT_INLINE void weft_worker_let_spin_(weft_task *task, uint32_t spin_ns)
+{
+	/* relaxed: a hint, also for a thread that waits already. */
+	atomic_store_explicit(&task->spin_ns_, spin_ns, memory_order_relaxed);
+}
+
 /* Tells all workers that the phase has changed. */
 void weft_worker_wake_all_(weft_pool *pool);
 

@@ -87,8 +87,9 @@ def rows_of(out):
 def complaints_about_table(out):
     rows, structures = rows_of(out)
     wide = [f'{len(line)} columns: {line}' for line in out.split('\n') if len(line) > 100]
-    # "  scenario  1.23 ns  baseline  4.56 ns  3.71x ..."
-    empty = [f'no figure or ratio: {row}' for row in rows if ' - ' in row or 'x' not in row]
+    # "  scenario  1.23 ns  baseline  4.56 ns  3.71x ...", or "  load_80 p50  1.23 ns  at 4.56 M/s"
+    empty = [f'no figure, or no ratio: {row}' for row in rows if ' - ' in row or
+             not re.search(r' at [0-9.]+ M/s$' if row.startswith('  load_') else '[0-9]x', row)]
     return wide + empty + ([] if structures == STRUCTURES else [f'structures: {structures}'])
 
 

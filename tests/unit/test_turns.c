@@ -74,10 +74,13 @@ static void endless_run(weft_task *task)
 	endless *self = (endless *)task;
 
 	do {
-		weft_task *one = atomic_exchange(&inside, NULL);
+		weft_task *one = atomic_load(&inside);
 
-		if (one != NULL)
+		/* There is one worker. Whoever asked for it may wait for the task then. */
+		if (one != NULL) {
 			must(weft_task_submit(pool, one) == 0);
+			atomic_store(&inside, NULL);
+		}
 		atomic_fetch_add(&steps, 1);
 		if (self->kind == YIELDED) {
 			weft_task_yield();
