@@ -84,17 +84,28 @@ template <class Fibers> void add_fibers(const std::string &name, role role, uint
 	uint64_t passes = 20000 / part, chained = 1000000 / part, held = 100000 / part;
 
 	add("fiber", "hand_over", unit::time,
-	    {name, role, [passes] {
-		     return measure_fibers<Fibers>(&Fibers::pass, passes,
-						   2 * static_cast<double>(passes));
-	     }});
+	    {.name = name,
+	     .role = role,
+	     .measure =
+		     [passes] {
+			     return measure_fibers<Fibers>(&Fibers::pass, passes,
+							   2 * static_cast<double>(passes));
+		     },
+	     .warms_up = true});
 	add("fiber", "spawn_suspend_resume_end", unit::time,
-	    {name, role, [chained] {
-		     return measure_fibers<Fibers>(&Fibers::chain, chained,
-						   static_cast<double>(chained));
-	     }});
+	    {.name = name,
+	     .role = role,
+	     .measure =
+		     [chained] {
+			     return measure_fibers<Fibers>(&Fibers::chain, chained,
+							   static_cast<double>(chained));
+		     },
+	     .warms_up = true});
 	add("fiber", "memory_while_suspended", unit::bytes,
-	    {name, role, [held] { return measure_memory<Fibers>(held); }});
+	    {.name = name,
+	     .role = role,
+	     .measure = [held] { return measure_memory<Fibers>(held); },
+	     .warms_up = true});
 }
 
 } // namespace bench

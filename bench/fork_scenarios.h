@@ -237,8 +237,12 @@ template <class Forks> void add_forks(const std::string &name, role role, bool s
 			continue;
 		for (const auto &[workers, named] : worker_counts())
 			add("forkjoin", each.name + named, unit::time,
-			    {name, role,
-			     [=, workers = workers] { return measure_forks(workers, each); }});
+			    {.name = name,
+			     .role = role,
+			     .measure = [=,
+					 workers =
+						 workers] { return measure_forks(workers, each); },
+			     .warms_up = true});
 	}
 }
 

@@ -397,7 +397,10 @@ void add_pool_from_outside(const std::string &name, role role, bool one_worker =
 	add("pool", "tasks_from_outside", unit::time, {name, role, scenarios::outside_tasks});
 	if constexpr (has_futures<Pool>)
 		add("pool", "futures_from_outside", unit::time,
-		    {name, role, scenarios::outside_futures});
+		    {.name = name,
+		     .role = role,
+		     .measure = scenarios::outside_futures,
+		     .warms_up = true});
 	add_fan_out<loop_of_tasks<Pool>>(name, role);
 }
 
@@ -409,7 +412,10 @@ template <class Pool> void add_pool_from_inside(const std::string &name, role ro
 	add("pool", "tasks_from_inside", unit::time, {name, role, scenarios::inside_tasks});
 	if constexpr (has_futures<Pool>)
 		add("pool", "futures_from_inside", unit::time,
-		    {name, role, scenarios::inside_futures});
+		    {.name = name,
+		     .role = role,
+		     .measure = scenarios::inside_futures,
+		     .warms_up = true});
 }
 
 } // namespace bench

@@ -45,6 +45,7 @@ struct variant {
 	bench::role role;
 	std::function<result()> measure;
 	bool thorough = false; /* the short suite leaves it out */
+	bool warms_up = false; /* by itself, or needs it not */
 };
 
 struct group {

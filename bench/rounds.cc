@@ -72,7 +72,7 @@ result measure_undisturbed(const variant &variant)
 	double least = 1;
 	result kept;
 
-	if (const char *wrong = warm_up(variant); wrong != nullptr)
+	if (const char *wrong = variant.warms_up ? nullptr : warm_up(variant); wrong != nullptr)
 		return {.wrong = wrong};
 	measured++;
 	for (int i = 0; i < tries; i++) {
