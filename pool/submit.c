@@ -105,25 +105,29 @@ bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *opti
 		(options->strand == NULL || options->strand->pool_ == pool));
 }
 
-int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
-				const weft_submit_options *options)
+/* To one worker, the nearest one, or this one itself, and then `behind` all that it has: one task,
+ * where its inbox is open. */
+WEFT_INLINE int send_somewhere(weft_pool *pool, weft_task *first, uint32_t count,
+			       const weft_submit_options *options, bool behind)
 {
-	bool is_inside = weft_worker_is_inside_(pool);
+	weft_worker_ *self = weft_worker_is_inside_(pool) ? weft_worker_current_ : NULL;
 	unsigned lane = options == NULL ? WEFT_LANE_NORMAL_ : lane_of_priority[options->priority];
 	int error = 0;
 
 	if (options != NULL && options->to_worker) {
 		error = send_private(pool, options->worker, first);
 	} else {
-		if (is_inside && weft_worker_phase_(pool) == WEFT_POOL_ABORTING_)
+		if (self != NULL && weft_worker_phase_(pool) == WEFT_POOL_ABORTING_)
 			return -EPIPE;
 		/* relaxed: published with the tasks. */
 		if (lane != WEFT_LANE_NORMAL_)
 			atomic_fetch_add_explicit(&pool->queued[lane], count, memory_order_relaxed);
-		if (is_inside)
-			send_own(weft_worker_current_, lane, first);
-		else
+		if (self == NULL)
 			error = send_to_nearest(pool, lane, first);
+		else if (behind && weft_inbox_put_(&self->lane[lane].inbox, first, first))
+			weft_worker_notify_(pool, self->index);
+		else
+			send_own(self, lane, first);
 		if (error != 0 && lane != WEFT_LANE_NORMAL_)
 			atomic_fetch_sub_explicit(&pool->queued[lane], count, memory_order_relaxed);
 	}
@@ -132,24 +136,15 @@ int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t coun
 	return error;
 }
 
+int weft_worker_send_unbounded_(weft_pool *pool, weft_task *first, uint32_t count,
+				const weft_submit_options *options)
+{
+	return send_somewhere(pool, first, count, options, false);
+}
+
 int weft_worker_send_behind_(weft_pool *pool, weft_task *task, const weft_submit_options *options)
 {
-	weft_worker_ *self = weft_worker_current_;
-	unsigned lane = lane_of_priority[options->priority];
-	weft_inbox_ *inbox = &self->lane[lane].inbox;
-
-	/* Nobody else closes it. */
-	if (options->to_worker || weft_inbox_is_closed_(inbox))
-		return weft_worker_send_unbounded_(pool, task, 1, options);
-	if (weft_worker_phase_(pool) == WEFT_POOL_ABORTING_)
-		return -EPIPE;
-	/* relaxed: published with the task. */
-	if (lane != WEFT_LANE_NORMAL_)
-		atomic_fetch_add_explicit(&pool->queued[lane], 1, memory_order_relaxed);
-	weft_inbox_put_(inbox, task, task);
-	weft_worker_notify_(pool, self->index);
-	weft_counter_increment(&pool->submitted);
-	return 0;
+	return send_somewhere(pool, task, 1, options, true);
 }
 
 /* Waits until there is room. Returns 0 when they have entered, or a negative errno. */
