@@ -83,29 +83,21 @@ template <class Fibers> void add_fibers(const std::string &name, role role, uint
 {
 	uint64_t passes = 20000 / part, chained = 1000000 / part, held = 100000 / part;
 
-	add("fiber", "hand_over", unit::time,
-	    {.name = name,
-	     .role = role,
-	     .measure =
-		     [passes] {
-			     return measure_fibers<Fibers>(&Fibers::pass, passes,
-							   2 * static_cast<double>(passes));
-		     },
-	     .warms_up = true});
-	add("fiber", "spawn_suspend_resume_end", unit::time,
-	    {.name = name,
-	     .role = role,
-	     .measure =
-		     [chained] {
-			     return measure_fibers<Fibers>(&Fibers::chain, chained,
-							   static_cast<double>(chained));
-		     },
-	     .warms_up = true});
-	add("fiber", "memory_while_suspended", unit::bytes,
-	    {.name = name,
-	     .role = role,
-	     .measure = [held] { return measure_memory<Fibers>(held); },
-	     .warms_up = true});
+	auto add_one = [&](const std::string &scenario, unit unit, auto measure) {
+		add("fiber", scenario, unit,
+		    {.name = name, .role = role, .measure = measure, .warms_up = true});
+	};
+
+	add_one("hand_over", unit::time, [passes] {
+		return measure_fibers<Fibers>(&Fibers::pass, passes,
+					      2 * static_cast<double>(passes));
+	});
+	add_one("spawn_suspend_resume_end", unit::time, [chained] {
+		return measure_fibers<Fibers>(&Fibers::chain, chained,
+					      static_cast<double>(chained));
+	});
+	add_one("memory_while_suspended", unit::bytes,
+		[held] { return measure_memory<Fibers>(held); });
 }
 
 } // namespace bench

@@ -235,14 +235,14 @@ template <class Forks> void add_forks(const std::string &name, role role, bool s
 	for (const fork_program<Forks> &each : all_fork_programs<Forks>()) {
 		if (each.run == &fork_programs<Forks>::knapsack && !searches)
 			continue;
-		for (const auto &[workers, named] : worker_counts())
+		for (const auto &[workers, named] : worker_counts()) {
+			auto measure = [each, count = workers] {
+				return measure_forks(count, each);
+			};
+
 			add("forkjoin", each.name + named, unit::time,
-			    {.name = name,
-			     .role = role,
-			     .measure = [=,
-					 workers =
-						 workers] { return measure_forks(workers, each); },
-			     .warms_up = true});
+			    {.name = name, .role = role, .measure = measure, .warms_up = true});
+		}
 	}
 }
 
