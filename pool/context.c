@@ -50,7 +50,8 @@ void weft_context_swap_(weft_context *from, weft_context *to) __attribute__((vis
 
 /* Where a new context begins: calls weft_context_begin_ with what prepare() left for it. */
 void weft_context_start_(void) __attribute__((visibility("hidden")));
-void weft_context_begin_(weft_context *context) __attribute__((visibility("hidden"), noreturn));
+void weft_context_begin_(weft_context *context)
+	__attribute__((visibility("hidden"), noreturn, used));
 
 #if WEFT_CONTEXT_UCONTEXT_
 
