@@ -12,10 +12,12 @@
  * Source: David Chase and Yossi Lev, Dynamic Circular Work-Stealing Deque (SPAA 2005), in the C11
  * form of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013) with two changes. Every store of the owner
  * to bottom is a release (or stronger), so that a thief which reads any of them has synchronised
- * with the push of the elements below. And the two full fences are gone: pop exchanges bottom and
- * all loads of the race for the last element are seq_cst, so that the proof below needs one order
- * only, tools that do not know fences understand it, and steal is two plain loads on x86-64. The
- * part that thieves do not see is that of split deques (Dinan and others, SC 2009; Lace, 2014).
+ * with the push of the elements below. And the two full fences are gone: pop counts itself, by an
+ * addition, and all loads of the race for the last element are seq_cst, so that the proof below
+ * needs one order only, tools that do not know fences understand it, and steal is plain loads and
+ * one exchange on x86-64. Thieves look at the count, so that one that takes several elements leaves
+ * the line alone that an owner who pushes writes. The part that thieves do not see is that of split
+ * deques (Dinan and others, SC 2009; Lace, 2014).
  *
  *     operation                      threads           progress   sleeps  allocates
  *     weft_deque_init, _init_in      one               -          no      init
@@ -60,32 +62,44 @@ typedef struct weft_deque_ring_ {
 } weft_deque_ring_;
 
 /*
- * Invariants, with indices that count elements and never wrap:
- *   I1  elements that can be stolen are at [top_, bottom_), but for a pop under way, which may own
- *       bottom_ itself; those at [bottom_, owner_bottom_) are held back and the owner's alone;
+ * Invariants, with indices that count elements and never wrap, and `bottom`, which is
+ * pushes_ - pops_ and for the owner public_:
+ *   I1  elements that can be stolen are at [top_, bottom), but for a pop under way, which may own
+ *       bottom itself; those at [bottom, owner_bottom_) are held back and the owner's alone;
  *   I2  top_ only grows, by the exchange of whoever takes the element at it;
  *   I3  top_seen_ <= top_, so that owner_bottom_ - top_seen_ is never less than what is inside.
  *
- * Why no element is taken twice: it could only be one that the owner has taken, or begun to hold
- * back, without an exchange of top_ (its index was above the t that it read), and that a thief took
- * that had read an older bottom. Let S be the order of all seq_cst operations. The thief's T2 read
- * a value before the owner's O2, so T2 < O2 in S; O2 < O3 in the owner's program. The owner's O3
- * read top_ as it was before the exchange X that moved it to the thief's index, so O3 < X; and the
- * thief's T1 read what X wrote, so X < T1 < T2. A circle. It holds because one exchange takes one
- * element: a thief that moved top_ by several could still reach, from the top that O3 read,
- * elements far above it. A batch is therefore a loop, each of whose steps looks at bottom_ again.
+ * Why no element is taken twice: let a thief read t in top_ (T1), then p in pops_ (T2), then s in
+ * pushes_ (T5), and S be the order of all seq_cst operations. A pop that is not in p is after T2 in
+ * S; so it counts itself (O2) and then reads in top_ (O3) t or more. Without an exchange of top_ it
+ * takes, or holds back, only what is above that; so it leaves the bottom above t, and never takes
+ * the element at t. Else it comes to that one, or to nothing: then it may move top_ by its
+ * exchange, at which the thief's fails, and takes its count back. So when s was written either some
+ * pop of the first kind was not in p, and the bottom was above t, or none was, and it was s - p, or
+ * more when p has a count that was taken back. If t is below s - p, the element at t was there, and
+ * is to be had by exchange alone.
+ *
+ * It holds because one exchange takes one element: a thief that moved top_ by several could still
+ * reach, from the top that O3 read, elements far above it. A batch is therefore a loop, each of
+ * whose steps looks at top_ and pops_ again. As long as it finds p the old s - p will do: pushes_
+ * only grows, and a pop of the first kind adds to pops_ for good.
  */
 typedef struct weft_deque {
 	/* Index of the oldest element; moved by thieves, and by the owner for the last one. */
 	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) top_;
-	/* Index after the newest element that can be stolen, and the ring; written by the owner,
-	 * read by thieves. */
-	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) bottom_;
+	/* By how many the owner has lowered the bottom. Here, as it reads top_ next, and as thieves
+	 * that look at it have just done so. */
+	WEFT_ATOMIC(uint64_t) pops_;
+	/* By how many the owner has raised the bottom, and the ring; read by thieves. */
+	WEFT_LINE_ALIGNED WEFT_ATOMIC(uint64_t) pushes_;
 	WEFT_ATOMIC(weft_deque_ring_ *) ring_;
 	/* Whether a thief has found nothing; set by thieves, cleared by the owner. */
 	WEFT_ATOMIC(bool) hungry_;
-	/* The owner's: index after the newest element, and its copy of top_. */
+	/* The owner's: index after the newest element, and after the newest that can be stolen; its
+	 * copies of pops_ and top_. */
 	WEFT_LINE_ALIGNED uint64_t owner_bottom_;
+	uint64_t public_;
+	uint64_t popped_;
 	uint64_t top_seen_;
 } weft_deque;
 
@@ -132,19 +146,23 @@ WEFT_INLINE WEFT_ATOMIC(void *) * weft_deque_slot_(weft_deque_ring_ *ring, uint6
 
 /*
  * How many elements there are to steal. Exact for the owner while nobody steals and nothing is held
- * back; for others it was true at some moment during the call, and is never negative.
+ * back; for others not less than were there during the whole call, and never negative.
  * Threads: any. Progress: wait-free.
  */
 WEFT_INLINE size_t weft_deque_size(const weft_deque *deque)
 {
+	/* S2 acquire, pairs with O2: before the next. Fewer pops make the estimate larger, never
+	 * wrongly empty; so does an older top_. */
+	uint64_t pops = atomic_load_explicit(&deque->pops_, memory_order_acquire);
 	/* S1 seq_cst, pairs with O5, O12: a worker that has announced its sleep and then looks
 	 * here, and an owner that pushes and then looks for sleepers, cannot both miss each other.
 	 */
-	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_seq_cst);
-	/* relaxed: an older top_ makes the estimate larger, never wrongly empty. */
-	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_relaxed);
+	uint64_t pushes = atomic_load_explicit(&deque->pushes_, memory_order_seq_cst);
+	/* relaxed: as said. */
+	int64_t size =
+		(int64_t)(pushes - pops - atomic_load_explicit(&deque->top_, memory_order_relaxed));
 
-	return (int64_t)(bottom - top) > 0 ? (size_t)(bottom - top) : 0;
+	return size > 0 ? (size_t)size : 0;
 }
 
 /* Makes sure of a slot for one more element. */
@@ -175,7 +193,7 @@ WEFT_INLINE size_t weft_deque_room_(weft_deque *deque)
 /* Puts the element in its slot, which there is, and returns the new bottom, still unpublished. */
 WEFT_INLINE uint64_t weft_deque_place_(weft_deque *deque, void *element)
 {
-	/* relaxed: only the owner writes ring_; the element is published with bottom_. */
+	/* relaxed: only the owner writes ring_; the element is published with pushes_. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
 
 	atomic_store_explicit(weft_deque_slot_(ring, deque->owner_bottom_), element,
@@ -193,10 +211,10 @@ WEFT_INLINE int weft_deque_push(weft_deque *deque, void *element)
 	int error = weft_deque_make_room_(deque);
 
 	if (WEFT_LIKELY(error == 0)) {
-		uint64_t bottom = weft_deque_place_(deque, element);
-
-		/* O6 release, pairs with T2: publishes the elements and what they point to. */
-		atomic_store_explicit(&deque->bottom_, bottom, memory_order_release);
+		deque->public_ = weft_deque_place_(deque, element);
+		/* O6 release, pairs with T5: publishes the elements and what they point to. */
+		atomic_store_explicit(&deque->pushes_, deque->public_ + deque->popped_,
+				      memory_order_release);
 	}
 	return error;
 }
@@ -211,12 +229,20 @@ WEFT_INLINE int weft_deque_push_seq_cst(weft_deque *deque, void *element)
 	int error = weft_deque_make_room_(deque);
 
 	if (WEFT_LIKELY(error == 0)) {
-		uint64_t bottom = weft_deque_place_(deque, element);
-
-		/* O5 seq_cst, pairs with T2, S1: publishes the elements, as above. */
-		atomic_store_explicit(&deque->bottom_, bottom, memory_order_seq_cst);
+		deque->public_ = weft_deque_place_(deque, element);
+		/* O5 seq_cst, pairs with T5, S1: publishes the elements, as above. */
+		atomic_store_explicit(&deque->pushes_, deque->public_ + deque->popped_,
+				      memory_order_seq_cst);
 	}
 	return error;
+}
+
+/* Lets thieves have the elements below this index. */
+WEFT_INLINE void weft_deque_publish_below_(weft_deque *deque, uint64_t bottom)
+{
+	deque->public_ = bottom;
+	/* O8 release, pairs with T5: publishes the elements. */
+	atomic_store_explicit(&deque->pushes_, bottom + deque->popped_, memory_order_release);
 }
 
 /*
@@ -225,8 +251,7 @@ WEFT_INLINE int weft_deque_push_seq_cst(weft_deque *deque, void *element)
  */
 WEFT_INLINE void weft_deque_publish(weft_deque *deque)
 {
-	/* O8 release, pairs with T2: publishes the elements. */
-	atomic_store_explicit(&deque->bottom_, deque->owner_bottom_, memory_order_release);
+	weft_deque_publish_below_(deque, deque->owner_bottom_);
 	/* relaxed: a thief that asks again meanwhile finds them, or asks once more. */
 	atomic_store_explicit(&deque->hungry_, false, memory_order_relaxed);
 }
@@ -243,16 +268,12 @@ WEFT_INLINE int weft_deque_push_lazy(weft_deque *deque, void *element)
 	if (WEFT_UNLIKELY(error != 0))
 		return error;
 	uint64_t newest = weft_deque_place_(deque, element);
-	/* relaxed: only the owner writes bottom_; that a thief is hungry may be seen later. */
-	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_relaxed);
 
-	if (WEFT_UNLIKELY(atomic_load_explicit(&deque->hungry_, memory_order_relaxed))) {
+	/* relaxed: that a thief is hungry may be seen later. */
+	if (WEFT_UNLIKELY(atomic_load_explicit(&deque->hungry_, memory_order_relaxed)))
 		weft_deque_publish(deque);
-	} else if (WEFT_UNLIKELY(newest - bottom > WEFT_DEQUE_HELD_MAX)) {
-		/* O9 release, pairs with T2: publishes the older half of those held back. */
-		atomic_store_explicit(&deque->bottom_, bottom + WEFT_DEQUE_HELD_MAX / 2,
-				      memory_order_release);
-	}
+	else if (WEFT_UNLIKELY(newest - deque->public_ > WEFT_DEQUE_HELD_MAX))
+		weft_deque_publish_below_(deque, deque->public_ + WEFT_DEQUE_HELD_MAX / 2);
 	return 0;
 }
 
@@ -263,23 +284,22 @@ WEFT_INLINE int weft_deque_push_lazy(weft_deque *deque, void *element)
  */
 WEFT_INLINE bool weft_deque_reserve_(weft_deque *deque, uint64_t run, void **element)
 {
-	uint64_t bottom = deque->owner_bottom_, lowered = bottom - run;
+	uint64_t bottom = deque->owner_bottom_;
 	/* relaxed: only the owner writes ring_ and the slots. */
 	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_relaxed);
 	bool taken = true;
 
-	/* O2 seq_cst, pairs with T2: a thief that does not see this is before it in S. Also a
-	 * release, like every store to bottom_: what stays below remains published. */
-	atomic_exchange_explicit(&deque->bottom_, lowered, memory_order_seq_cst);
+	deque->public_ = bottom - run;
+	deque->popped_ += run;
+	/* O2 seq_cst, pairs with T2, S2: a thief that does not see this is before it in S. */
+	atomic_fetch_add_explicit(&deque->pops_, run, memory_order_seq_cst);
 	/* O3 seq_cst, pairs with T4: a thief's exchange that this does not see is after it in S. */
 	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_seq_cst);
 
 	if (WEFT_LIKELY(top < bottom - 1)) {
 		/* Those above top are the owner's; a thief may be at the one at top. */
-		if (WEFT_UNLIKELY(top >= lowered)) {
-			/* O10 release, pairs with T2: so that one is left. */
-			atomic_store_explicit(&deque->bottom_, top + 1, memory_order_release);
-		}
+		if (WEFT_UNLIKELY(top >= deque->public_))
+			weft_deque_publish_below_(deque, top + 1);
 		deque->owner_bottom_ = bottom - 1;
 		*element = atomic_load_explicit(weft_deque_slot_(ring, bottom - 1),
 						memory_order_relaxed);
@@ -296,8 +316,11 @@ WEFT_INLINE bool weft_deque_reserve_(weft_deque *deque, uint64_t run, void **ele
 	} else {
 		taken = false;
 	}
-	/* O7 release, pairs with T2: empty again, at the index after the element. */
-	atomic_store_explicit(&deque->bottom_, bottom, memory_order_release);
+	/* Empty again, at the index after the element. */
+	deque->public_ = bottom;
+	deque->popped_ -= run;
+	/* relaxed: it takes back what no thief need know of. */
+	atomic_store_explicit(&deque->pops_, deque->popped_, memory_order_relaxed);
 	return taken;
 }
 
@@ -320,12 +343,12 @@ WEFT_INLINE bool weft_deque_try_pop(weft_deque *deque, void **element)
 {
 	uint64_t newest = deque->owner_bottom_;
 
-	/* relaxed: only the owner writes bottom_; and a top_ that has reached it, however old the
-	 * value, stays there until the owner pushes: empty without an exchange. */
-	if (atomic_load_explicit(&deque->bottom_, memory_order_relaxed) != newest) {
+	if (deque->public_ != newest) {
 		*element = weft_deque_take_held_(deque);
 		return true;
 	}
+	/* relaxed: a top_ that has reached the bottom, however old the value, stays there until the
+	 * owner pushes: empty without an exchange. */
 	if (atomic_load_explicit(&deque->top_, memory_order_relaxed) == newest)
 		return false;
 	return weft_deque_reserve_(deque, 1, element);
@@ -341,7 +364,7 @@ WEFT_INLINE bool weft_deque_try_pop_lazy(weft_deque *deque, void **element)
 	uint64_t newest = deque->owner_bottom_;
 
 	/* relaxed: as in try_pop and push_lazy. */
-	if (WEFT_LIKELY(atomic_load_explicit(&deque->bottom_, memory_order_relaxed) != newest)) {
+	if (WEFT_LIKELY(deque->public_ != newest)) {
 		*element = weft_deque_take_held_(deque);
 		if (WEFT_UNLIKELY(atomic_load_explicit(&deque->hungry_, memory_order_relaxed)))
 			weft_deque_publish(deque);
@@ -364,28 +387,35 @@ WEFT_INLINE void weft_deque_ask_(weft_deque *deque)
 		atomic_store_explicit(&deque->hungry_, true, memory_order_relaxed);
 }
 
-/*
- * Takes the oldest element.
- * Threads: any, the owner too. Progress: wait-free.
- * Returns 0; -ENOENT when there is nothing to steal; -EAGAIN when another thread took the element
- * first (there may be more: try again, or elsewhere).
- */
-WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
+/* What a thief knows of the bottom, and the ring in which the elements below it are complete, as
+ * long as pops_ is `pops`. */
+typedef struct weft_deque_seen_ {
+	uint64_t pops, bottom;
+	weft_deque_ring_ *ring;
+} weft_deque_seen_;
+
+/* As weft_deque_steal, for a thief that may have been here just before. */
+WEFT_INLINE int weft_deque_steal_again_(weft_deque *deque, weft_deque_seen_ *seen, void **element)
 {
 	/* T1 seq_cst, pairs with O4, T4: what moved top_ here is before this in S. */
 	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_seq_cst);
-	/* T2 seq_cst, pairs with O2, O5, O6, O7, O8, O9, O10, O12: the elements below are
-	 * complete, and a pop that this does not see is after it in S. */
-	uint64_t bottom = atomic_load_explicit(&deque->bottom_, memory_order_seq_cst);
+	/* T2 seq_cst, pairs with O2: a pop that this does not see is after it in S. */
+	uint64_t pops = atomic_load_explicit(&deque->pops_, memory_order_seq_cst);
 
-	if ((int64_t)(bottom - top) <= 0) {
+	if (pops != seen->pops) {
+		seen->pops = pops;
+		/* T5 acquire, pairs with O5, O6, O8, O12: the elements below are complete. */
+		seen->bottom = atomic_load_explicit(&deque->pushes_, memory_order_acquire) - pops;
+		/* T3 acquire, pairs with G1: a ring that was copied is complete. */
+		seen->ring = atomic_load_explicit(&deque->ring_, memory_order_acquire);
+	}
+	if ((int64_t)(seen->bottom - top) <= 0) {
 		weft_deque_ask_(deque);
 		return -ENOENT;
 	}
-	/* T3 acquire, pairs with G1: a ring that was copied is complete. */
-	weft_deque_ring_ *ring = atomic_load_explicit(&deque->ring_, memory_order_acquire);
 	/* relaxed: a slot that was written again in the meantime fails the exchange. */
-	void *candidate = atomic_load_explicit(weft_deque_slot_(ring, top), memory_order_relaxed);
+	void *candidate =
+		atomic_load_explicit(weft_deque_slot_(seen->ring, top), memory_order_relaxed);
 
 	/* T4 seq_cst, pairs with O1, O3, O4, O11, T1: one taker, and before its slot is used again.
 	 */
@@ -394,6 +424,19 @@ WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
 		return -EAGAIN;
 	*element = candidate;
 	return 0;
+}
+
+/*
+ * Takes the oldest element.
+ * Threads: any, the owner too. Progress: wait-free.
+ * Returns 0; -ENOENT when there is nothing to steal; -EAGAIN when another thread took the element
+ * first (there may be more: try again, or elsewhere).
+ */
+WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
+{
+	weft_deque_seen_ seen = {UINT64_MAX, 0, NULL};
+
+	return weft_deque_steal_again_(deque, &seen, element);
 }
 
 /*
@@ -408,6 +451,7 @@ WEFT_INLINE int weft_deque_steal_batch(weft_deque *deque, void **elements, size_
 				       size_t *stolen)
 {
 	size_t size = weft_deque_size(deque), wanted = size - size / 2;
+	weft_deque_seen_ seen = {UINT64_MAX, 0, NULL};
 	int error = -ENOENT;
 
 	*stolen = 0;
@@ -416,7 +460,7 @@ WEFT_INLINE int weft_deque_steal_batch(weft_deque *deque, void **elements, size_
 	if (wanted > count)
 		wanted = count;
 	while (*stolen < wanted) {
-		error = weft_deque_steal(deque, &elements[*stolen]);
+		error = weft_deque_steal_again_(deque, &seen, &elements[*stolen]);
 		if (error != 0)
 			break;
 		++*stolen;
@@ -448,8 +492,9 @@ WEFT_INLINE int weft_deque_steal_half(weft_deque *victim, weft_deque *own, void 
 		return 0;
 	for (size_t i = 1; i < stolen; i++)
 		weft_deque_place_(own, elements[i]);
-	/* O12 seq_cst, pairs with T2, S1: as O5, for an owner that next looks for sleepers. */
-	atomic_store_explicit(&own->bottom_, own->owner_bottom_, memory_order_seq_cst);
+	own->public_ = own->owner_bottom_;
+	/* O12 seq_cst, pairs with T5, S1: as O5, for an owner that next looks for sleepers. */
+	atomic_store_explicit(&own->pushes_, own->public_ + own->popped_, memory_order_seq_cst);
 	return 0;
 }
 

@@ -61,12 +61,13 @@ static void setup(const struct shape *shape)
 		model_assert(weft_deque_init(&test.own, shape->own_capacity) == 0);
 	if (shape->index != 0) {
 		atomic_store_explicit(&test.deque.top_, shape->index, memory_order_relaxed);
-		atomic_store_explicit(&test.deque.bottom_, shape->index, memory_order_relaxed);
-		test.deque.owner_bottom_ = shape->index;
+		atomic_store_explicit(&test.deque.pushes_, shape->index, memory_order_relaxed);
+		test.deque.owner_bottom_ = test.deque.public_ = shape->index;
 		test.deque.top_seen_ = shape->index;
 	}
 	model_name(&test.deque.top_, "top");
-	model_name(&test.deque.bottom_, "bottom");
+	model_name(&test.deque.pushes_, "pushes");
+	model_name(&test.deque.pops_, "pops");
 	model_name(&test.deque.ring_, "ring");
 	model_name_array(test.contents, sizeof(*test.contents), ELEMENTS, "contents");
 }
@@ -348,6 +349,26 @@ static void no_push_is_missed(const void *shape)
 	weft_deque_fini(&test.own);
 }
 
+/* There is an element all the time, while the owner pushes and takes others. */
+
+static void look(void *unused)
+{
+	(void)unused;
+	saw_element = weft_deque_size(&test.deque) != 0;
+}
+
+static void never_looks_empty(const void *shape)
+{
+	setup(shape);
+	follow_script(test.shape->before);
+	model_thread(own, NULL);
+	model_thread(look, NULL);
+	model_join();
+	model_assert(saw_element);
+	if (model_frozen() == 0)
+		weft_deque_fini(&test.deque);
+}
+
 #define SHAPE(...) (&(const struct shape){__VA_ARGS__})
 
 static const struct model_scenario scenarios[] = {
@@ -363,6 +384,14 @@ static const struct model_scenario scenarios[] = {
 				  .steals = 1),
 		.preemptions = MODEL_UNBOUNDED,
 		.stale = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "deque: a batch, and an owner that pops and pushes meanwhile",
+		.run = exact,
+		.argument = SHAPE(.capacity = 8, .before = "pppp", .owner = "tttpp", .thieves = 1,
+				  .steals = 2, .robbery = BATCHES),
+		.preemptions = 3,
+		.stale = 3,
 	},
 	{
 		.name = "deque: the last element again and again",
@@ -475,6 +504,13 @@ static const struct model_scenario scenarios[] = {
 		.run = no_push_is_missed,
 		.argument =
 			SHAPE(.capacity = 4, .before = "ppp", .robbery = HALVES, .own_capacity = 4),
+		.preemptions = MODEL_UNBOUNDED,
+		.stale = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "deque: never looks empty while there is an element",
+		.run = never_looks_empty,
+		.argument = SHAPE(.capacity = 2, .before = "p", .owner = "ptpt"),
 		.preemptions = MODEL_UNBOUNDED,
 		.stale = MODEL_UNBOUNDED,
 	},

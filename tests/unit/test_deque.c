@@ -70,8 +70,8 @@ static weft_deque_ring_ *ring_of(weft_deque *deque)
 static void start_at(weft_deque *deque, uint64_t index)
 {
 	atomic_store_explicit(&deque->top_, index, memory_order_relaxed);
-	atomic_store_explicit(&deque->bottom_, index, memory_order_relaxed);
-	deque->owner_bottom_ = index;
+	atomic_store_explicit(&deque->pushes_, index, memory_order_relaxed);
+	deque->owner_bottom_ = deque->public_ = index;
 	deque->top_seen_ = index;
 }
 
@@ -267,8 +267,8 @@ static void refuses_to_grow_beyond_its_limit(void **state)
 	uint64_t mask = ring_of(&deque)->mask, full = (uint64_t)1 << 31;
 
 	ring_of(&deque)->mask = full - 1;
-	atomic_store_explicit(&deque.bottom_, full, memory_order_relaxed);
-	deque.owner_bottom_ = full;
+	atomic_store_explicit(&deque.pushes_, full, memory_order_relaxed);
+	deque.owner_bottom_ = deque.public_ = full;
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(pushes[i](&deque, &element), -ENOMEM);
 	assert_int_equal(weft_deque_size(&deque), full);
