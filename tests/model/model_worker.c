@@ -2,9 +2,10 @@
 
 /*
  * worker, submit, duty, executor, pool: how a pool ends, drained or aborted, while others submit,
- * from outside and from its own tasks; and how its workers leave and come back. What was accepted
- * ends once, as it should; what was refused is as it was; no worker sleeps through the end. The
- * workers are those of worker.c, without fibers and fork-join, and pool.c shuts them down.
+ * from outside and from its own tasks; how its workers leave and come back; and that nobody sleeps
+ * while there is a task that others have moved. What was accepted ends once, as it should; what was
+ * refused is as it was; no worker sleeps through the end. The workers are those of worker.c,
+ * without fibers and fork-join, and pool.c shuts them down.
  */
 
 #include <string.h>
@@ -269,9 +270,9 @@ static int first_run[TASKS]; /* written by the first run only */
 static int then[TASKS];
 static int to[TASKS];
 
-/* The task that waits at the gate with its worker, or -1. */
+/* The task that waits at the gate with its worker, and the one that opens that, or -1. */
 static WEFT_ATOMIC(uint32_t) gate;
-static int held;
+static int held, opens;
 
 static void open_gate(void *unused)
 {
@@ -297,6 +298,8 @@ static void run(weft_task *task)
 	model_assert(data[number] == 1);
 	if (runs[number]++ == 0)
 		first_run[number] = 1;
+	if (opens == number)
+		open_gate(NULL);
 	if (held == number)
 		weft_park_while(&gate, 0, 0, WEFT_FOREVER);
 	model_assert(weft_worker_phase_(&pool) != WEFT_POOL_ENDED_);
@@ -336,7 +339,7 @@ static void setup(unsigned count)
 	memset(first_run, 0, sizeof(first_run));
 	before_closing = 0;
 	atomic_store_explicit(&gate, 0, memory_order_relaxed);
-	held = -1;
+	held = opens = -1;
 	model_run_on(0);
 	nearest = count - 1;
 	pool.worker = workers;
@@ -583,6 +586,40 @@ static void pool_ends_after_a_move(const void *waits)
 	check_end(true);
 }
 
+/* Tasks are seen by nobody while a worker moves them to its own deque. The oldest, with which that
+ * worker goes on, waits for the next: the other one must find that, also when it has looked in vain
+ * meanwhile and sleeps. The pool drains, so that a worker looks once and not for a while. */
+static void drain_moved(void)
+{
+	held = 0;
+	opens = 1;
+	start_workers();
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	check_end(true);
+}
+
+static void out_of_an_inbox(const void *unused)
+{
+	(void)unused;
+	setup(2);
+	submit(0, -1);
+	submit(1, -1);
+	drain_moved();
+}
+
+/* Half of three are two. */
+static void out_of_a_deque(const void *unused)
+{
+	(void)unused;
+	setup(2);
+	weft_worker_current_ = &worker[0];
+	for (int i = 0; i < 3; i++)
+		submit(i, -1);
+	weft_worker_current_ = NULL;
+	drain_moved();
+}
+
 static const weft_shutdown drain = WEFT_SHUTDOWN_DRAIN, abort_ = WEFT_SHUTDOWN_ABORT;
 
 static const struct model_scenario scenarios[] = {
@@ -637,6 +674,18 @@ static const struct model_scenario scenarios[] = {
 		.run = pool_ends_after_a_move,
 		.argument = &drain,
 		.preemptions = MODEL_NONE,
+		.stale = 1,
+	},
+	{
+		.name = "worker: tasks move out of an inbox",
+		.run = out_of_an_inbox,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: tasks move out of a deque",
+		.run = out_of_a_deque,
+		.preemptions = 1,
 		.stale = 1,
 	},
 	{
