@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of pool/forkjoin: what comes between a thief and the owner of what it steals.
+ *
+ * The linker sends the library's weft_fork_stack_steal to __wrap_weft_fork_stack_steal, in which a
+ * join that waits for its thief is held before and after it steals.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <weft/pool/forkjoin.h>
+
+#include "../pool_fixture.h"
+
+static weft_pool *pool;
+
+/* For who forks and waits: whoever is hungry is fed by a fork. */
+WEFT_FORKABLE_0(int, nothing);
+
+static int nothing(weft_fork at)
+{
+	(void)at;
+	return 7;
+}
+
+static void feed(weft_fork at, weft_deadline deadline)
+{
+	must(weft_now() < deadline);
+	nothing_fork(&at);
+	must(nothing_join(&at) == 7);
+	sched_yield();
+}
+
+/*
+ * A join waits for a stolen call, and steals from its thief what that call has forked. Just before
+ * it does the call returns, and its thief begins another run in the same place: what is stolen is a
+ * call of that one, which is given back. Its own join makes it, whether it comes later, or waits.
+ */
+enum given_back {
+	BEFORE_ITS_JOIN,
+	WHILE_ITS_JOIN_IS_SUSPENDED,
+};
+
+static struct {
+	enum given_back when;
+	weft_worker_ *_Atomic leaper; /* that is still to be held */
+	_Atomic(weft_fork_stack *) place;
+	gate leaping;
+	atomic_bool taken;
+	atomic_int made;
+	weft_task another;
+} leap;
+
+weft_fork_slot *__real_weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t thief);
+weft_fork_slot *__wrap_weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t thief);
+
+weft_fork_slot *__wrap_weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t thief)
+{
+	weft_worker_ *self = weft_worker_current_;
+	weft_deadline deadline = guard();
+	weft_fork_slot *slot;
+
+	if (stack != atomic_load(&leap.place) ||
+	    !atomic_compare_exchange_strong(&leap.leaper, &self, NULL))
+		return __real_weft_fork_stack_steal(stack, thief);
+	gate_open(&leap.leaping);
+	while (!weft_fork_stack_has_public(stack)) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+	slot = __real_weft_fork_stack_steal(stack, thief);
+	must(slot != NULL);
+	atomic_store(&leap.taken, true);
+	if (leap.when == WHILE_ITS_JOIN_IS_SUSPENDED)
+		pool_await_suspended(pool, 1);
+	return slot;
+}
+
+WEFT_FORKABLE_1(int, foreign, int);
+WEFT_FORKABLE_0(int, other_run);
+WEFT_FORKABLE_0(int, returns_too_soon);
+WEFT_FORKABLE_0(int, leaps);
+
+static int foreign(weft_fork at, int number)
+{
+	must(weft_fork_stack_of_(at) == atomic_load(&leap.place));
+	atomic_fetch_add(&leap.made, 1);
+	return number + 1;
+}
+
+static int other_run(weft_fork at)
+{
+	weft_deadline deadline = guard();
+
+	must(weft_fork_stack_of_(at) == atomic_load(&leap.place));
+	foreign_fork(&at, 41);
+	while (!atomic_load(&leap.taken) ||
+	       (leap.when == BEFORE_ITS_JOIN && !weft_fork_slot_is_over(at - 1)))
+		feed(at, deadline);
+	return foreign_join(&at);
+}
+
+static void run_another(weft_task *task)
+{
+	int value = 0;
+
+	(void)task;
+	must(other_run_run(pool, &value) == 0);
+	must(value == 42);
+}
+
+static int returns_too_soon(weft_fork at)
+{
+	weft_submit_options here = WEFT_SUBMIT_OPTIONS_INIT;
+
+	here.to_worker = true;
+	here.worker = weft_worker_current_->index;
+	must(weft_task_submit_with(pool, &leap.another, &here) == 0);
+	atomic_store(&leap.place, weft_fork_stack_of_(at));
+	gate_pass(&leap.leaping);
+	return 1;
+}
+
+static int leaps(weft_fork at)
+{
+	weft_deadline deadline = guard();
+
+	atomic_store(&leap.leaper, weft_worker_current_);
+	returns_too_soon_fork(&at);
+	while (atomic_load(&leap.leaping.arrived) == 0)
+		feed(at, deadline);
+	return returns_too_soon_join(&at);
+}
+
+static void calls_are_given_back(void **state)
+{
+	(void)state;
+	for (int when = BEFORE_ITS_JOIN; when <= WHILE_ITS_JOIN_IS_SUSPENDED; when++) {
+		int value = 0;
+
+		memset((void *)&leap, 0, sizeof(leap));
+		leap.when = (enum given_back)when;
+		weft_task_init(&leap.another, run_another);
+		pool = pool_of(2, 1);
+		assert_int_equal(leaps_run(pool, &value), 0);
+		assert_int_equal(value, 1);
+		assert_int_equal(weft_task_wait(&leap.another, guard()), 0);
+		assert_int_equal(atomic_load(&leap.made), 1);
+		weft_pool_destroy(pool);
+	}
+}
+
+/*
+ * A task is suspended in the middle of a run, and its worker makes another run meanwhile: that is
+ * where the thief looks, and asks, before it sleeps. What is forked when the first run goes on is
+ * for the thief nevertheless.
+ */
+static struct {
+	weft_worker_ *_Atomic owner;
+	weft_parker token;
+	gate gate;
+} halt;
+
+WEFT_FORKABLE_0(int, stands);
+WEFT_FORKABLE_0(int, pauses);
+
+static int stands(weft_fork at)
+{
+	(void)at;
+	must(weft_worker_current_ != atomic_load(&halt.owner));
+	gate_pass(&halt.gate);
+	return 1;
+}
+
+static int pauses(weft_fork at)
+{
+	weft_deadline deadline = guard();
+	int others;
+
+	atomic_store(&halt.owner, weft_worker_current_);
+	stands_fork(&at);
+	while (atomic_load(&halt.gate.arrived) < 1)
+		feed(at, deadline);
+	must(weft_parker_park(&halt.token, 0, WEFT_FOREVER) == 0);
+	stands_fork(&at);
+	while (atomic_load(&halt.gate.arrived) < 2)
+		feed(at, deadline);
+	others = stands_join(&at);
+	return others + stands_join(&at);
+}
+
+static void *run_pauses(void *unused)
+{
+	int others = 0;
+
+	must(pauses_run(pool, &others) == 0);
+	must(others == 2);
+	return unused;
+}
+
+static void run_nothing(weft_task *task)
+{
+	int value = 0;
+
+	(void)task;
+	must(nothing_run(pool, &value) == 0);
+	must(value == 7);
+}
+
+static void calls_are_stolen_when_a_run_goes_on(void **state)
+{
+	weft_submit_options to_owner = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_task between;
+	pthread_t thread;
+
+	(void)state;
+	memset((void *)&halt, 0, sizeof(halt));
+	pool = pool_of(2, 1);
+	assert_int_equal(pthread_create(&thread, NULL, run_pauses, NULL), 0);
+	pool_await_suspended(pool, 1);
+	to_owner.to_worker = true;
+	to_owner.worker = atomic_load(&halt.owner)->index;
+	weft_task_init(&between, run_nothing);
+	assert_int_equal(weft_task_submit_with(pool, &between, &to_owner), 0);
+	assert_int_equal(weft_task_wait(&between, guard()), 0);
+	gate_open(&halt.gate);
+	pool_await_rest(pool);
+	weft_parker_unpark(&halt.token);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	weft_pool_destroy(pool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_are_given_back),
+		cmocka_unit_test(calls_are_stolen_when_a_run_goes_on),
+	};
+
+	guard_program();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
