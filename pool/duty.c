@@ -12,15 +12,10 @@
  * as essayed in worker.c. Worker 0 never leaves, so that there is always an open inbox.
  */
 
-bool weft_worker_is_off_duty_(const weft_worker_ *self)
+bool weft_worker_may_leave_(const weft_worker_ *self)
 {
-	const weft_pool *pool = self->pool;
-
-	/* relaxed: who changes it unparks this worker. */
-	return WEFT_UNLIKELY(self->index >=
-			     atomic_load_explicit(&pool->on_duty, memory_order_relaxed)) &&
-	       self->private_first == NULL && weft_fibers_none_suspended_(&self->fibers) &&
-	       weft_worker_phase_(pool) == WEFT_POOL_OPEN_;
+	return self->private_first == NULL && weft_fibers_none_suspended_(&self->fibers) &&
+	       weft_worker_phase_(self->pool) == WEFT_POOL_OPEN_;
 }
 
 /* Gives all tasks of a lane to another worker. Returns false when that takes none. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "worker.h"
+#include "task.h"
 
 typedef struct spawned {
 	weft_task task;

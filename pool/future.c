@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "worker.h"
+#include "task.h"
 
 /*
  * Who frees a future. Its callers, and each callback that is to be called, are owners and counted;

@@ -96,10 +96,9 @@ static const unsigned lane_of_priority[] = {
 	[WEFT_PRIORITY_LOW] = WEFT_LANE_LOW_,
 };
 
-bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
+bool weft_worker_accepts_these_(const weft_pool *pool, const weft_submit_options *options)
 {
-	return options == NULL ||
-	       (options->size == sizeof(*options) &&
+	return (options->size == sizeof(*options) &&
 		(unsigned)options->priority <= WEFT_PRIORITY_LOW &&
 		(!options->to_worker || (options->worker < pool->workers && !options->may_move)) &&
 		(options->strand == NULL || options->strand->pool_ == pool));
@@ -220,7 +219,7 @@ int weft_worker_send_(weft_pool *pool, weft_task *first, uint32_t count,
 	if (options != NULL && options->strand != NULL)
 		error = weft_strand_send_(options->strand, first, count);
 	else
-		error = weft_worker_send_unbounded_(pool, first, count, options);
+		error = send_somewhere(pool, first, count, options, false);
 	if (WEFT_UNLIKELY(error != 0 && is_bounded))
 		weft_bound_leave_(&pool->bound, count);
 	return error;

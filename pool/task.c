@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker.h"
+#include "task.h"
 
 /* The states of a task, and waiting for its end. */
 
@@ -18,12 +18,6 @@ enum {
  */
 _Thread_local bool weft_worker_follows_;
 
-static uint32_t state_of(const weft_task *task)
-{
-	/* T3 acquire, pairs with T2, T4: what the task did is visible. */
-	return atomic_load_explicit(&task->state_, memory_order_acquire);
-}
-
 /* What a wait for a task in this state returns: 0 when it has ended, -EINVAL when its submission
  * was refused after the wait began, -EINPROGRESS while there is something to wait for. */
 static int wait_result(uint32_t state)
@@ -34,53 +28,12 @@ static int wait_result(uint32_t state)
 	return state >= WEFT_TASK_DONE_ ? 0 : -EINPROGRESS;
 }
 
-bool weft_worker_ended_(const weft_task *task)
-{
-	return (state_of(task) & WEFT_TASK_STATE_MASK_) >= WEFT_TASK_DONE_;
-}
-
-bool weft_worker_claim_(weft_task *task, uint32_t new_state)
-{
-	/* relaxed: this decides who goes on and orders nothing; a worker has the task from its
-	 * queue, a canceler from whoever owns it. */
-	uint32_t state = atomic_load_explicit(&task->state_, memory_order_relaxed);
-
-	do {
-		if ((state & WEFT_TASK_STATE_MASK_) != WEFT_TASK_QUEUED_)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&task->state_, &state, (state & ~(uint32_t)WEFT_TASK_STATE_MASK_) | new_state,
-		memory_order_relaxed, memory_order_relaxed));
-	return true;
-}
-
-/* Wakes who waits for a task that was in this state before it changed. The task may be gone: its
- * address is used, not its memory. */
-static void wake_waiters(const weft_task *task, uint32_t state)
+void weft_worker_wake_waiters_(const weft_task *task, uint32_t state)
 {
 	if ((state & WEFT_TASK_THREAD_WAITS_) != 0)
 		weft_park_wake(&task->state_, WEFT_PARK_ALL);
 	else if ((state & WEFT_TASK_TASK_WAITS_) != 0)
 		weft_park_wake_tasks_(&task->state_, WEFT_PARK_ALL);
-}
-
-uint32_t weft_worker_set_state_(weft_task *task, uint32_t new_state)
-{
-	/* T2 acq_rel, pairs with T3, executor:T5, future:D1, future:D3, future:K3: what the task
-	 * did, and what else was asked for at its end. */
-	uint32_t state = atomic_exchange_explicit(&task->state_, new_state, memory_order_acq_rel);
-
-	wake_waiters(task, state);
-	return state;
-}
-
-uint32_t weft_worker_end_(weft_task *task, uint32_t end_state)
-{
-	weft_pool *pool = task->pool_;
-
-	/* Before anybody can know of the end: who has waited for all tasks finds exact sums. */
-	weft_counter_increment(end_state == WEFT_TASK_DONE_ ? &pool->run : &pool->canceled);
-	return weft_worker_set_state_(task, end_state);
 }
 
 uint32_t weft_worker_end_held_(weft_task *task)
@@ -92,7 +45,7 @@ uint32_t weft_worker_end_held_(weft_task *task)
 	/* T4 acq_rel, pairs with T3, future:D1, future:K3: as T2. */
 	state = atomic_fetch_xor_explicit(&task->state_, WEFT_TASK_CANCELING_ ^ WEFT_TASK_CANCELED_,
 					  memory_order_acq_rel);
-	wake_waiters(task, state);
+	weft_worker_wake_waiters_(task, state);
 	return state;
 }
 
@@ -109,7 +62,7 @@ static void spin_for_end(const weft_task *task, weft_deadline deadline)
 		weft_cpu_relax();
 	weft_worker_follows_ = true;
 	for (;;) {
-		uint32_t state = state_of(task);
+		uint32_t state = weft_worker_state_of_(task);
 		bool is_queued = (state & WEFT_TASK_STATE_MASK_) == WEFT_TASK_QUEUED_;
 		weft_deadline end = begin + (is_queued ? part_ns : most_ns);
 
@@ -134,7 +87,7 @@ int weft_worker_wait_for_(weft_task *task, weft_deadline deadline)
 	if (!is_task && deadline != WEFT_NOW)
 		spin_for_end(task, deadline);
 	for (;;) {
-		uint32_t state = state_of(task);
+		uint32_t state = weft_worker_state_of_(task);
 		uint32_t sleeping = state | waits;
 
 		if (wait_result(state) != -EINPROGRESS)

@@ -149,23 +149,29 @@ static weft_task *take_inbox(weft_worker_ *self, weft_worker_ *owner, unsigned l
 	return keep(self, lane, newest, owner != self);
 }
 
-/* Takes the oldest of the tasks that are for this worker alone, or NULL. */
-static weft_task *take_private(weft_worker_ *self)
+/* Takes the oldest of the tasks that are for this worker alone, which seem to be there, or NULL. */
+static __attribute__((noinline)) weft_task *take_private_there(weft_worker_ *self)
 {
 	weft_task *task = self->private_first;
 
-	if (WEFT_LIKELY(task == NULL)) {
-		if (WEFT_LIKELY(weft_inbox_is_empty_(&self->private_inbox)))
-			return NULL;
+	if (task == NULL) {
 		task = weft_inbox_take_(&self->private_inbox);
 		/* It is closed. */
 		if (task == NULL)
 			task = weft_inbox_take_(&self->late_inbox);
 		task = weft_task_reverse_(task);
 	}
-	if (WEFT_LIKELY(task != NULL))
+	if (task != NULL)
 		self->private_first = task->next_;
 	return task;
+}
+
+/* The same, where there may be none. */
+static weft_task *take_private(weft_worker_ *self)
+{
+	bool none = self->private_first == NULL && weft_inbox_is_empty_(&self->private_inbox);
+
+	return WEFT_LIKELY(none) ? NULL : take_private_there(self);
 }
 
 /* A task that has begun and may go on, or NULL. One that has yielded comes every other time. */

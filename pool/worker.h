@@ -223,8 +223,14 @@ void weft_worker_offer_(weft_worker_ *last, weft_task *going_on);
 /* `self` has taken a task that was suspended on the worker `last` and may move. */
 void weft_worker_taken_(weft_worker_ *last, const weft_worker_ *self);
 
-/* Whether the options are valid for this pool; NULL is. */
-bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options);
+/* Whether the options, which are there, are valid for this pool. */
+bool weft_worker_accepts_these_(const weft_pool *pool, const weft_submit_options *options);
+
+/* The same; NULL is valid. */
+WEFT_INLINE bool weft_worker_accepts_(const weft_pool *pool, const weft_submit_options *options)
+{
+	return WEFT_LIKELY(options == NULL) || weft_worker_accepts_these_(pool, options);
+}
 
 /* Whether the calling thread is a worker of the pool; and whether it may submit at present. */
 bool weft_worker_is_inside_(const weft_pool *pool);
@@ -239,8 +245,16 @@ void weft_worker_take_place_(weft_worker_ *self, uint32_t place);
 void weft_worker_keep_place_(weft_worker_ *self);
 
 /* duty.c: whether this worker is to leave, between two tasks; it leaves, and is back on return. */
-bool weft_worker_is_off_duty_(const weft_worker_ *self);
+bool weft_worker_may_leave_(const weft_worker_ *self);
 void weft_worker_leave_(weft_worker_ *self);
+
+WEFT_INLINE bool weft_worker_is_off_duty_(const weft_worker_ *self)
+{
+	/* relaxed: who changes it unparks this worker. */
+	return WEFT_UNLIKELY(self->index >= atomic_load_explicit(&self->pool->on_duty,
+								 memory_order_relaxed)) &&
+	       weft_worker_may_leave_(self);
+}
 
 /* strand.c: hands over tasks to a strand of the pool; runs some of its tasks. */
 int weft_strand_send_(weft_strand *strand, weft_task *first, uint32_t count);
@@ -276,36 +290,8 @@ bool weft_worker_somebody_searches_(const weft_pool *pool);
 #define WEFT_SPIN_IF_BEGUN_ ((uint32_t)1 << 31)
 uint32_t weft_worker_note_submission_(const weft_pool *pool);
 
-/* The time that this has returned is the task's. */
-WEFT_INLINE void weft_worker_let_spin_(weft_task *task, uint32_t spin_ns)
-{
-	/* relaxed: a hint, also for a thread that waits already. */
-	atomic_store_explicit(&task->spin_ns_, spin_ns, memory_order_relaxed);
-}
-
 /* Tells all workers that the phase has changed. */
 void weft_worker_wake_all_(weft_pool *pool);
-
-/* Waits for a task. Returns 0 (it ended), -ETIMEDOUT, -EDEADLK, or -EINVAL (it is not submitted).
- */
-int weft_worker_wait_for_(weft_task *task, weft_deadline deadline);
-
-/* Takes a queued task out of the race between worker and canceler. Returns whether it was queued.*/
-bool weft_worker_claim_(weft_task *task, uint32_t new_state);
-
-/* Changes the state, with all its bits, and wakes who waits for the task. A plain task in an end
- * state is the caller's: it is not touched again. Returns what the state was. */
-uint32_t weft_worker_set_state_(weft_task *task, uint32_t new_state);
-
-/* Ends a claimed task: DONE or CANCELED. Counts it and does the above. */
-uint32_t weft_worker_end_(weft_task *task, uint32_t end_state);
-
-/* Ends a task as canceled that its canceler has claimed while it was in a queue, where it may still
- * be. Counts it, wakes who waits for it, and keeps the other bits. Returns what the state was. */
-uint32_t weft_worker_end_held_(weft_task *task);
-
-/* Whether the task has ended; what it did is then visible. */
-bool weft_worker_ended_(const weft_task *task);
 
 /* Forks that lead to this process: a pool of another generation has no workers here. */
 extern uint32_t weft_pool_generation_ __attribute__((visibility("hidden")));

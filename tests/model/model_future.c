@@ -45,7 +45,7 @@ void weft_task_retire_(void *memory)
 	free(memory);
 }
 
-bool weft_worker_accepts_(const weft_pool *of, const weft_submit_options *options)
+bool weft_worker_accepts_these_(const weft_pool *of, const weft_submit_options *options)
 {
 	(void)of;
 	(void)options;

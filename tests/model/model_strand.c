@@ -37,7 +37,7 @@ static bool is_busy;
 static bool accepted[TASKS];
 static weft_worker_ worker[2], *workers[2];
 
-bool weft_worker_accepts_(const weft_pool *of, const weft_submit_options *options)
+bool weft_worker_accepts_these_(const weft_pool *of, const weft_submit_options *options)
 {
 	(void)of;
 	(void)options;
