@@ -103,6 +103,37 @@ WEFT_INLINE weft_fork_stack *weft_fork_stack_of_(weft_fork_slot *slot)
 				   WEFT_FORK_BELOW_);
 }
 
+/*
+ * Private: how large gcc takes the asm below to be, which it tells by the lines: with 17 to 21 it
+ * compiles skynet the same way (see docs/performance.md), with 18 to 22 fib, from 19 on uts. With
+ * few it puts fork and join into a function before that function's beginning goes into its callers,
+ * which cost fib a fifth, or so many levels of the recursion into each other that they differ by a
+ * third; with more it leaves short loops of forks as they are, which costs skynet a third.
+ */
+#define WEFT_FORK_LINES_ "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+
+/*
+ * Private: weft_fork_stack_calls, of the stack that the slot is in. gcc does not compare with what
+ * it loads atomically where that lies, and computes the stack's address first: two instructions too
+ * many, of a dozen.
+ */
+WEFT_INLINE bool weft_fork_calls_(weft_fork_slot *slot)
+{
+#if defined(__x86_64__) && defined(__LP64__) && defined(__GCC_ASM_FLAG_OUTPUTS__) &&               \
+	!defined(__clang__) && !defined(__SANITIZE_THREAD__)
+	static_assert(offsetof(weft_fork_stack, limit_) == 0, "where the stack begins");
+	bool calls;
+
+	__asm__ __volatile__("cmpq %c3(%2), %1" WEFT_FORK_LINES_
+			     : "=@ccb"(calls)
+			     : "r"(slot), "r"((uintptr_t)slot & ~(WEFT_FORK_GRANULE_ - 1)),
+			       "i"(-(long)WEFT_FORK_BELOW_));
+	return calls;
+#else
+	return weft_fork_stack_calls(weft_fork_stack_of_(slot), slot);
+#endif
+}
+
 /* Private: the slot has been filled. */
 WEFT_INLINE void weft_fork_push_(weft_fork_slot *slot, const char *name)
 {
@@ -111,7 +142,7 @@ WEFT_INLINE void weft_fork_push_(weft_fork_slot *slot, const char *name)
 	atomic_store_explicit(&slot->state_, (uintptr_t)name, memory_order_relaxed);
 #endif
 	(void)name;
-	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(slot), slot)))
+	if (WEFT_UNLIKELY(weft_fork_calls_(slot)))
 		weft_forkjoin_forked_(slot);
 }
 
@@ -141,7 +172,7 @@ WEFT_INLINE bool weft_fork_pop_(weft_fork_slot *slot,
 		      "a join is of the last call that was forked and not joined");
 	(void)run;
 	weft_fork_all_joined_(slot + 1, NULL);
-	if (WEFT_UNLIKELY(weft_fork_stack_calls(weft_fork_stack_of_(slot), slot)))
+	if (WEFT_UNLIKELY(weft_fork_calls_(slot)))
 		own = weft_forkjoin_join_(slot);
 #ifndef NDEBUG
 	/* relaxed: as in push; nobody else looks at it any more. */
