@@ -151,16 +151,18 @@ WEFT_INLINE WEFT_ATOMIC(void *) * weft_deque_slot_(weft_deque_ring_ *ring, uint6
  */
 WEFT_INLINE size_t weft_deque_size(const weft_deque *deque)
 {
-	/* S2 acquire, pairs with O2: before the next. Fewer pops make the estimate larger, never
-	 * wrongly empty; so does an older top_. */
-	uint64_t pops = atomic_load_explicit(&deque->pops_, memory_order_acquire);
+	/* S2 acquire, pairs with O2: before the next. */
+	uint64_t before = atomic_load_explicit(&deque->pops_, memory_order_acquire);
 	/* S1 seq_cst, pairs with O5, O12: a worker that has announced its sleep and then looks
 	 * here, and an owner that pushes and then looks for sleepers, cannot both miss each other.
 	 */
 	uint64_t pushes = atomic_load_explicit(&deque->pushes_, memory_order_seq_cst);
-	/* relaxed: as said. */
-	int64_t size =
-		(int64_t)(pushes - pops - atomic_load_explicit(&deque->top_, memory_order_relaxed));
+	/* relaxed: a count that was taken back before that push is not seen any more. */
+	uint64_t after = atomic_load_explicit(&deque->pops_, memory_order_relaxed);
+	/* Fewer pops make the estimate larger, never wrongly empty; and so does an older top_.
+	 * relaxed: as said. */
+	int64_t size = (int64_t)(pushes - (before < after ? before : after) -
+				 atomic_load_explicit(&deque->top_, memory_order_relaxed));
 
 	return size > 0 ? (size_t)size : 0;
 }

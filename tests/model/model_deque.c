@@ -321,6 +321,7 @@ static void push_and_look(void *unused)
 	void *element;
 
 	(void)unused;
+	follow_script(test.shape->owner);
 	if (test.shape->robbery == HALVES)
 		model_assert(weft_deque_steal_half(&test.deque, &test.own, &element) == 0);
 	else
@@ -496,6 +497,13 @@ static const struct model_scenario scenarios[] = {
 		.name = "deque: no push is missed by a worker that is about to sleep",
 		.run = no_push_is_missed,
 		.argument = SHAPE(.capacity = 2),
+		.preemptions = MODEL_UNBOUNDED,
+		.stale = MODEL_UNBOUNDED,
+	},
+	{
+		.name = "deque: nor after a pop of the last element",
+		.run = no_push_is_missed,
+		.argument = SHAPE(.capacity = 2, .before = "p", .owner = "t"),
 		.preemptions = MODEL_UNBOUNDED,
 		.stale = MODEL_UNBOUNDED,
 	},
