@@ -10,14 +10,13 @@
  * thieves must see every element at once in order.
  *
  * Source: David Chase and Yossi Lev, Dynamic Circular Work-Stealing Deque (SPAA 2005), in the C11
- * form of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013) with two changes. Every store of the owner
- * to bottom is a release (or stronger), so that a thief which reads any of them has synchronised
- * with the push of the elements below. And the two full fences are gone: pop counts itself, by an
- * addition, and all loads of the race for the last element are seq_cst, so that the proof below
- * needs one order only, tools that do not know fences understand it, and steal is plain loads and
- * one exchange on x86-64. Thieves look at the count, so that one that takes several elements leaves
- * the line alone that an owner who pushes writes. The part that thieves do not see is that of split
- * deques (Dinan and others, SC 2009; Lace, 2014).
+ * form of Le, Pop, Cohen and Zappa Nardelli (PPoPP 2013) with two changes. The bottom is the
+ * difference of two counts, so that a thief that takes several elements looks at that of pops, and
+ * leaves the line alone that an owner who pushes writes. And the two full fences are gone: the
+ * addition by which a pop counts itself and all loads of the race for the last element are seq_cst,
+ * so that the proof below needs one order only, tools that do not know fences understand it, and
+ * steal is plain loads and one exchange on x86-64. The part that thieves do not see is that of
+ * split deques (Dinan and others, SC 2009; Lace, 2014).
  *
  *     operation                      threads           progress   sleeps  allocates
  *     weft_deque_init, _init_in      one               -          no      init
@@ -35,9 +34,9 @@
  * (wait-free but for the allocator, when it grows.)
  *
  * Two kinds of owner. What push and push_seq_cst add can be stolen at once and as long as it is
- * inside, whatever its owner does meanwhile; the price is an exchange in every pop, and no
- * algorithm without one exists (Attiya and others, Laws of Order, POPL 2011). An owner that comes
- * back soon uses the lazy calls: they may hold the newest elements back, at most
+ * inside, whatever its owner does meanwhile; the price is a locked addition in every pop, and no
+ * algorithm without the like exists (Attiya and others, Laws of Order, POPL 2011). An owner that
+ * comes back soon uses the lazy calls: they may hold the newest elements back, at most
  * WEFT_DEQUE_HELD_MAX, take those without any exchange, and give them to the thieves when there are
  * more, when a thief has found nothing (at the owner's next lazy call), or at weft_deque_publish,
  * which is due before the owner does something long. All calls may be mixed.
@@ -48,7 +47,7 @@
 
 #include <weft/lockfree/base.h>
 
-/* The most elements that lazy calls hold back, or reserve with one exchange. */
+/* The most elements that lazy calls hold back, or reserve at once. */
 #define WEFT_DEQUE_HELD_MAX 64
 
 /* The most elements that weft_deque_steal_half takes at once. */
@@ -70,19 +69,21 @@ typedef struct weft_deque_ring_ {
  *   I3  top_seen_ <= top_, so that owner_bottom_ - top_seen_ is never less than what is inside.
  *
  * Why no element is taken twice: let a thief read t in top_ (T1), then p in pops_ (T2), then s in
- * pushes_ (T5), and S be the order of all seq_cst operations. A pop that is not in p is after T2 in
- * S; so it counts itself (O2) and then reads in top_ (O3) t or more. Without an exchange of top_ it
- * takes, or holds back, only what is above that; so it leaves the bottom above t, and never takes
- * the element at t. Else it comes to that one, or to nothing: then it may move top_ by its
- * exchange, at which the thief's fails, and takes its count back. So when s was written either some
- * pop of the first kind was not in p, and the bottom was above t, or none was, and it was s - p, or
- * more when p has a count that was taken back. If t is below s - p, the element at t was there, and
- * is to be had by exchange alone.
+ * pushes_ (T5), and S be the order of all seq_cst operations. A pop either leaves the bottom above
+ * the top that it reads (O3), and then takes, or holds back, what is above that top without an
+ * exchange; or it comes to the element at the top or to nothing, moves top_ by its exchange or
+ * finds it moved, and takes its count back.
+ * A pop of the first kind that is not in p has its O2 after T2 in S; so its O3 is after T1 and read
+ * t or more: it did not take the element at t, and left the bottom above it. So when s was written
+ * either there had been such a pop, and the bottom was above t, or it was s - p or more, as p may
+ * have a pop that came later, or a count that was taken back. If t is below s - p, the element at t
+ * was there then, and is to be had by exchange alone; if the thief's exchange finds t, it still is.
  *
  * It holds because one exchange takes one element: a thief that moved top_ by several could still
  * reach, from the top that O3 read, elements far above it. A batch is therefore a loop, each of
  * whose steps looks at top_ and pops_ again. As long as it finds p the old s - p will do: pushes_
- * only grows, and a pop of the first kind adds to pops_ for good.
+ * only grows, pops of the first kind count for good, and where p had a count that was taken back,
+ * and is found again when others have been added, s - p was too low.
  */
 typedef struct weft_deque {
 	/* Index of the oldest element; moved by thieves, and by the owner for the last one. */
@@ -144,6 +145,26 @@ WEFT_INLINE WEFT_ATOMIC(void *) * weft_deque_slot_(weft_deque_ring_ *ring, uint6
 	return (WEFT_ATOMIC(void *) *)(void *)(ring + 1) + (index & ring->mask);
 }
 
+/* How many elements there are to steal: not less than there were all the time that this took; and,
+ * in *fewest, not more than there were at its beginning. */
+WEFT_INLINE uint64_t weft_deque_count_(const weft_deque *deque, uint64_t *fewest)
+{
+	/* S2 acquire, pairs with O2: before the next, lest pops of what is pushed later count. */
+	uint64_t before = atomic_load_explicit(&deque->pops_, memory_order_acquire);
+	/* S1 seq_cst, pairs with O5: a worker that has announced its sleep and then looks here, and
+	 * an owner that pushes and then looks for sleepers, cannot both miss each other. */
+	uint64_t pushes = atomic_load_explicit(&deque->pushes_, memory_order_seq_cst);
+	/* relaxed: a count that was taken back before that push is not seen any more. */
+	uint64_t after = atomic_load_explicit(&deque->pops_, memory_order_relaxed);
+	/* relaxed: an older top_ makes the count larger, never wrongly 0. */
+	uint64_t top = atomic_load_explicit(&deque->top_, memory_order_relaxed);
+	int64_t most = (int64_t)(pushes - (before < after ? before : after) - top);
+	int64_t least = (int64_t)(pushes - (before < after ? after : before) - top);
+
+	*fewest = least > 0 ? (uint64_t)least : 0;
+	return most > 0 ? (uint64_t)most : 0;
+}
+
 /*
  * How many elements there are to steal. Exact for the owner while nobody steals and nothing is held
  * back; for others not less than were there during the whole call, and never negative.
@@ -151,20 +172,9 @@ WEFT_INLINE WEFT_ATOMIC(void *) * weft_deque_slot_(weft_deque_ring_ *ring, uint6
  */
 WEFT_INLINE size_t weft_deque_size(const weft_deque *deque)
 {
-	/* S2 acquire, pairs with O2: before the next. */
-	uint64_t before = atomic_load_explicit(&deque->pops_, memory_order_acquire);
-	/* S1 seq_cst, pairs with O5, O12: a worker that has announced its sleep and then looks
-	 * here, and an owner that pushes and then looks for sleepers, cannot both miss each other.
-	 */
-	uint64_t pushes = atomic_load_explicit(&deque->pushes_, memory_order_seq_cst);
-	/* relaxed: a count that was taken back before that push is not seen any more. */
-	uint64_t after = atomic_load_explicit(&deque->pops_, memory_order_relaxed);
-	/* Fewer pops make the estimate larger, never wrongly empty; and so does an older top_.
-	 * relaxed: as said. */
-	int64_t size = (int64_t)(pushes - (before < after ? before : after) -
-				 atomic_load_explicit(&deque->top_, memory_order_relaxed));
+	uint64_t fewest;
 
-	return size > 0 ? (size_t)size : 0;
+	return (size_t)weft_deque_count_(deque, &fewest);
 }
 
 /* Makes sure of a slot for one more element. */
@@ -203,6 +213,22 @@ WEFT_INLINE uint64_t weft_deque_place_(weft_deque *deque, void *element)
 	return ++deque->owner_bottom_;
 }
 
+/* Lets thieves have the elements below this index. */
+WEFT_INLINE void weft_deque_publish_below_(weft_deque *deque, uint64_t bottom)
+{
+	deque->public_ = bottom;
+	/* O6 release, pairs with T5: publishes the elements. */
+	atomic_store_explicit(&deque->pushes_, bottom + deque->popped_, memory_order_release);
+}
+
+/* The same, in the single order of all seq_cst operations. */
+WEFT_INLINE void weft_deque_publish_seq_cst_(weft_deque *deque, uint64_t bottom)
+{
+	deque->public_ = bottom;
+	/* O5 seq_cst, pairs with T5, S1: publishes the elements, as above. */
+	atomic_store_explicit(&deque->pushes_, bottom + deque->popped_, memory_order_seq_cst);
+}
+
 /*
  * Adds the element at the bottom, and publishes what was held back.
  * Threads: the owner. Progress: wait-free, but for the allocator when the deque grows.
@@ -212,12 +238,8 @@ WEFT_INLINE int weft_deque_push(weft_deque *deque, void *element)
 {
 	int error = weft_deque_make_room_(deque);
 
-	if (WEFT_LIKELY(error == 0)) {
-		deque->public_ = weft_deque_place_(deque, element);
-		/* O6 release, pairs with T5: publishes the elements and what they point to. */
-		atomic_store_explicit(&deque->pushes_, deque->public_ + deque->popped_,
-				      memory_order_release);
-	}
+	if (WEFT_LIKELY(error == 0))
+		weft_deque_publish_below_(deque, weft_deque_place_(deque, element));
 	return error;
 }
 
@@ -230,21 +252,9 @@ WEFT_INLINE int weft_deque_push_seq_cst(weft_deque *deque, void *element)
 {
 	int error = weft_deque_make_room_(deque);
 
-	if (WEFT_LIKELY(error == 0)) {
-		deque->public_ = weft_deque_place_(deque, element);
-		/* O5 seq_cst, pairs with T5, S1: publishes the elements, as above. */
-		atomic_store_explicit(&deque->pushes_, deque->public_ + deque->popped_,
-				      memory_order_seq_cst);
-	}
+	if (WEFT_LIKELY(error == 0))
+		weft_deque_publish_seq_cst_(deque, weft_deque_place_(deque, element));
 	return error;
-}
-
-/* Lets thieves have the elements below this index. */
-WEFT_INLINE void weft_deque_publish_below_(weft_deque *deque, uint64_t bottom)
-{
-	deque->public_ = bottom;
-	/* O8 release, pairs with T5: publishes the elements. */
-	atomic_store_explicit(&deque->pushes_, bottom + deque->popped_, memory_order_release);
 }
 
 /*
@@ -358,7 +368,7 @@ WEFT_INLINE bool weft_deque_try_pop(weft_deque *deque, void **element)
 
 /*
  * The same, but half of what thieves can see, up to WEFT_DEQUE_HELD_MAX elements, may be held back
- * for the pops that follow, of which one in many pays for an exchange.
+ * for the pops that follow, of which one in many pays for what the others save.
  * Threads: the owner. Progress: wait-free.
  */
 WEFT_INLINE bool weft_deque_try_pop_lazy(weft_deque *deque, void **element)
@@ -406,7 +416,7 @@ WEFT_INLINE int weft_deque_steal_again_(weft_deque *deque, weft_deque_seen_ *see
 
 	if (pops != seen->pops) {
 		seen->pops = pops;
-		/* T5 acquire, pairs with O5, O6, O8, O12: the elements below are complete. */
+		/* T5 acquire, pairs with O5, O6: the elements below are complete. */
 		seen->bottom = atomic_load_explicit(&deque->pushes_, memory_order_acquire) - pops;
 		/* T3 acquire, pairs with G1: a ring that was copied is complete. */
 		seen->ring = atomic_load_explicit(&deque->ring_, memory_order_acquire);
@@ -452,13 +462,15 @@ WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
 WEFT_INLINE int weft_deque_steal_batch(weft_deque *deque, void **elements, size_t count,
 				       size_t *stolen)
 {
-	size_t size = weft_deque_size(deque), wanted = size - size / 2;
+	uint64_t fewest, most = weft_deque_count_(deque, &fewest), wanted = fewest - fewest / 2;
 	weft_deque_seen_ seen = {UINT64_MAX, 0, NULL};
 	int error = -ENOENT;
 
 	*stolen = 0;
-	if (wanted == 0)
+	if (most == 0)
 		weft_deque_ask_(deque);
+	else if (wanted == 0)
+		wanted = 1;
 	if (wanted > count)
 		wanted = count;
 	while (*stolen < wanted) {
@@ -494,9 +506,8 @@ WEFT_INLINE int weft_deque_steal_half(weft_deque *victim, weft_deque *own, void 
 		return 0;
 	for (size_t i = 1; i < stolen; i++)
 		weft_deque_place_(own, elements[i]);
-	own->public_ = own->owner_bottom_;
-	/* O12 seq_cst, pairs with T5, S1: as O5, for an owner that next looks for sleepers. */
-	atomic_store_explicit(&own->pushes_, own->public_ + own->popped_, memory_order_seq_cst);
+	/* For an owner that next looks for sleepers. */
+	weft_deque_publish_seq_cst_(own, own->owner_bottom_);
 	return 0;
 }
 

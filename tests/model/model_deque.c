@@ -37,6 +37,7 @@ struct shape {
 	enum robbery robbery;
 	uint64_t index;      /* of the first element */
 	size_t own_capacity; /* of the first thief's deque */
+	size_t most;         /* what a batch may have, unless it is 0 */
 };
 
 static struct {
@@ -141,6 +142,7 @@ static size_t rob(int thief, void **elements)
 		int error = weft_deque_steal_batch(&test.deque, elements, BATCH, &stolen);
 
 		model_assert((error == 0) == (stolen > 0));
+		model_assert(test.shape->most == 0 || stolen <= test.shape->most);
 		return stolen;
 	}
 	if (test.shape->robbery == HALVES && thief == 1)
@@ -391,6 +393,14 @@ static const struct model_scenario scenarios[] = {
 		.run = exact,
 		.argument = SHAPE(.capacity = 8, .before = "pppp", .owner = "tttpp", .thieves = 1,
 				  .steals = 2, .robbery = BATCHES),
+		.preemptions = 3,
+		.stale = 3,
+	},
+	{
+		.name = "deque: a batch is no more than half of what there is at any time",
+		.run = exact,
+		.argument = SHAPE(.capacity = 4, .before = "p", .owner = "ptptp", .thieves = 1,
+				  .steals = 1, .robbery = BATCHES, .most = 1),
 		.preemptions = 3,
 		.stale = 3,
 	},
