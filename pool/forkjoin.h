@@ -104,18 +104,20 @@ WEFT_INLINE weft_fork_stack *weft_fork_stack_of_(weft_fork_slot *slot)
 }
 
 /*
- * Private: how large gcc takes the asm below to be, which it tells by the lines: with 17 to 21 it
- * compiles skynet the same way (see docs/performance.md), with 18 to 22 fib, from 19 on uts. With
- * few it puts fork and join into a function before that function's beginning goes into its callers,
- * which cost fib a fifth, or so many levels of the recursion into each other that they differ by a
- * third; with more it leaves short loops of forks as they are, which costs skynet a third.
+ * Private: lines of the asm below, by which gcc tells how large it is, and so what it puts into
+ * what. With 17 to 21 of them gcc 12 compiles skynet the same way (see docs/performance.md), with
+ * 18 to 22 fib, from 19 on uts. With few it puts fork and join into a function before that
+ * function's beginning goes into its callers, which cost fib a fifth, or so many levels of the
+ * recursion into each other that they differ by a third; with more it leaves short loops of forks
+ * as they are, which costs skynet a third.
  */
 #define WEFT_FORK_LINES_ "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
 
 /*
  * Private: weft_fork_stack_calls, of the stack that the slot is in. gcc does not compare with what
  * it loads atomically where that lies, and computes the stack's address first: two instructions too
- * many, of a dozen.
+ * many, of a dozen. It would for an operand in memory, too; without one it may move plain stores
+ * past the asm, but not what is volatile or atomic, and nothing else writes the limit.
  */
 WEFT_INLINE bool weft_fork_calls_(weft_fork_slot *slot)
 {
@@ -124,7 +126,7 @@ WEFT_INLINE bool weft_fork_calls_(weft_fork_slot *slot)
 	static_assert(offsetof(weft_fork_stack, limit_) == 0, "where the stack begins");
 	bool calls;
 
-	__asm__ __volatile__("cmpq %c3(%2), %1" WEFT_FORK_LINES_
+	__asm__ __volatile__("cmp{q %c3(%2), %1| %1, QWORD PTR [%2%c3]}" WEFT_FORK_LINES_
 			     : "=@ccb"(calls)
 			     : "r"(slot), "r"((uintptr_t)slot & ~(WEFT_FORK_GRANULE_ - 1)),
 			       "i"(-(long)WEFT_FORK_BELOW_));

@@ -98,10 +98,10 @@ static const unsigned lane_of_priority[] = {
 
 bool weft_worker_accepts_these_(const weft_pool *pool, const weft_submit_options *options)
 {
-	return (options->size == sizeof(*options) &&
-		(unsigned)options->priority <= WEFT_PRIORITY_LOW &&
-		(!options->to_worker || (options->worker < pool->workers && !options->may_move)) &&
-		(options->strand == NULL || options->strand->pool_ == pool));
+	return options->size == sizeof(*options) &&
+	       (unsigned)options->priority <= WEFT_PRIORITY_LOW &&
+	       (!options->to_worker || (options->worker < pool->workers && !options->may_move)) &&
+	       (options->strand == NULL || options->strand->pool_ == pool);
 }
 
 /* To one worker, the nearest one, or this one itself, and then `behind` all that it has: one task,
