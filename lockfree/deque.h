@@ -400,7 +400,7 @@ WEFT_INLINE void weft_deque_ask_(weft_deque *deque)
 }
 
 /* What a thief knows of the bottom, and the ring in which the elements below it are complete, as
- * long as pops_ is `pops`. */
+ * long as pops_ is `pops`; without a ring, nothing. */
 typedef struct weft_deque_seen_ {
 	uint64_t pops, bottom;
 	weft_deque_ring_ *ring;
@@ -414,7 +414,7 @@ WEFT_INLINE int weft_deque_steal_again_(weft_deque *deque, weft_deque_seen_ *see
 	/* T2 seq_cst, pairs with O2: a pop that this does not see is after it in S. */
 	uint64_t pops = atomic_load_explicit(&deque->pops_, memory_order_seq_cst);
 
-	if (pops != seen->pops) {
+	if (seen->ring == NULL || pops != seen->pops) {
 		seen->pops = pops;
 		/* T5 acquire, pairs with O5, O6: the elements below are complete. */
 		seen->bottom = atomic_load_explicit(&deque->pushes_, memory_order_acquire) - pops;
@@ -446,7 +446,7 @@ WEFT_INLINE int weft_deque_steal_again_(weft_deque *deque, weft_deque_seen_ *see
  */
 WEFT_INLINE int weft_deque_steal(weft_deque *deque, void **element)
 {
-	weft_deque_seen_ seen = {UINT64_MAX, 0, NULL};
+	weft_deque_seen_ seen = {0, 0, NULL};
 
 	return weft_deque_steal_again_(deque, &seen, element);
 }
@@ -463,7 +463,7 @@ WEFT_INLINE int weft_deque_steal_batch(weft_deque *deque, void **elements, size_
 				       size_t *stolen)
 {
 	uint64_t fewest, most = weft_deque_count_(deque, &fewest), wanted = fewest - fewest / 2;
-	weft_deque_seen_ seen = {UINT64_MAX, 0, NULL};
+	weft_deque_seen_ seen = {0, 0, NULL};
 	int error = -ENOENT;
 
 	*stolen = 0;

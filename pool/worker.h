@@ -251,8 +251,8 @@ void weft_worker_leave_(weft_worker_ *self);
 WEFT_INLINE bool weft_worker_is_off_duty_(const weft_worker_ *self)
 {
 	/* relaxed: who changes it unparks this worker. */
-	return WEFT_UNLIKELY(self->index >= atomic_load_explicit(&self->pool->on_duty,
-								 memory_order_relaxed)) &&
+	return WEFT_UNLIKELY(self->index >=
+			     atomic_load_explicit(&self->pool->on_duty, memory_order_relaxed)) &&
 	       weft_worker_may_leave_(self);
 }
 
