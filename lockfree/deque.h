@@ -37,7 +37,7 @@
  * inside, whatever its owner does meanwhile; the price is a locked addition in every pop, and no
  * algorithm without the like exists (Attiya and others, Laws of Order, POPL 2011). An owner that
  * comes back soon uses the lazy calls: they may hold the newest elements back, at most
- * WEFT_DEQUE_HELD_MAX, take those without any exchange, and give them to the thieves when there are
+ * WEFT_DEQUE_HELD_MAX, take those without that, and give them to the thieves when there are
  * more, when a thief has found nothing (at the owner's next lazy call), or at weft_deque_publish,
  * which is due before the owner does something long. All calls may be mixed.
  *
@@ -331,7 +331,8 @@ WEFT_INLINE bool weft_deque_reserve_(weft_deque *deque, uint64_t run, void **ele
 	/* Empty again, at the index after the element. */
 	deque->public_ = bottom;
 	deque->popped_ -= run;
-	/* relaxed: it takes back what no thief need know of. */
+	/* relaxed: a thief that still reads the count takes less; who looks before it sleeps sees
+	 * this with the push that it must not miss (weft_deque_count_). */
 	atomic_store_explicit(&deque->pops_, deque->popped_, memory_order_relaxed);
 	return taken;
 }

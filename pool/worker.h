@@ -244,10 +244,11 @@ void weft_worker_run_(weft_pool *pool, weft_task *task, bool cancel);
 void weft_worker_take_place_(weft_worker_ *self, uint32_t place);
 void weft_worker_keep_place_(weft_worker_ *self);
 
-/* duty.c: whether this worker is to leave, between two tasks; it leaves, and is back on return. */
+/* duty.c: whether nothing keeps a worker that is not on duty; it leaves, and is back on return. */
 bool weft_worker_may_leave_(const weft_worker_ *self);
 void weft_worker_leave_(weft_worker_ *self);
 
+/* Whether this worker is to leave, between two tasks. */
 WEFT_INLINE bool weft_worker_is_off_duty_(const weft_worker_ *self)
 {
 	/* relaxed: who changes it unparks this worker. */
