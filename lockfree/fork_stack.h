@@ -76,7 +76,8 @@ static_assert(sizeof(void *) != 8 || sizeof(weft_fork_slot) == 64, "a slot is a 
  * publication (R1) that follows, and then looks for sleepers (seq_cst). If L1 clears what A1 wrote,
  * or A2 read, the owner sees the sleeper; else limit_ stays raised, and the owner's next fork or
  * join publishes and looks again. What is public already the sleeper sees, or R3 < R1 in the order
- * of all seq_cst operations, and the owner sees the sleeper.
+ * of all seq_cst operations, and the owner sees the sleeper. An owner that sees one or more must
+ * see to it that someone is awake who asks again: what it has published may be gone when they come.
  */
 typedef struct weft_fork_stack {
 	/* Written by hungry thieves, and by the owner when it has fed them. */

@@ -155,7 +155,6 @@ static void enter(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim
 {
 	weft_fiber_ *fiber = self->fibers.running;
 	weft_fork_level_ *level = next_level(self);
-	weft_fork_level_ *shown = level;
 
 	self->fork_free = level->next_free;
 	level->outer = fiber->fork_level;
@@ -165,16 +164,14 @@ static void enter(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim
 	weft_fork_stack_ask(&level->stack);
 	fiber->fork_level = level;
 	/* K1 release, pairs with K2: the level is complete. */
-	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
+	atomic_store_explicit(&self->fork_shown, level, memory_order_release);
 	if (victim != NULL)
 		make_stolen(self, slot, victim);
 	else
 		slot->run(level->stack.base_, slot);
 	fiber->fork_level = level->outer;
 	if (level->outer != NULL)
-		shown = level->outer;
-	/* K3 release, pairs with K2: as K1. */
-	atomic_store_explicit(&self->fork_shown, shown, memory_order_release);
+		weft_forkjoin_show_(self);
 	level->next_free = self->fork_free;
 	self->fork_free = level;
 }
@@ -185,14 +182,16 @@ void weft_forkjoin_show_(weft_worker_ *self)
 
 	/* Those who sleep may have asked at another level. */
 	weft_fork_stack_ask(&level->stack);
-	/* K4 release, pairs with K2: as K1. */
-	atomic_store_explicit(&self->fork_shown, level, memory_order_release);
+	/* K3 seq_cst, pairs with K2: what is public there is so again, as in wake.h. */
+	atomic_store_explicit(&self->fork_shown, level, memory_order_seq_cst);
+	if (weft_fork_stack_has_public(&level->stack))
+		weft_worker_notify_(self->pool, self->index);
 }
 
 static weft_fork_level_ *shown_level(const weft_worker_ *worker)
 {
-	/* K2 acquire, pairs with K1, K3, K4: the level is complete. */
-	return atomic_load_explicit(&worker->fork_shown, memory_order_acquire);
+	/* K2 seq_cst, pairs with K1, K3: the level is complete; and as in wake.h. */
+	return atomic_load_explicit(&worker->fork_shown, memory_order_seq_cst);
 }
 
 /* A run that comes to a worker as a task. */

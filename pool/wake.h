@@ -23,6 +23,13 @@
  * look at all queues: before sleeping, or when it was the last one, after weft_wake_end_search_.
  * Who counted itself as a searcher for its choice and found no idle bit takes that back and, if it
  * was the last, looks at the bits again.
+ *
+ * Calls that are forked are not all visible: their owner shares some when it is asked to, and then
+ * is to be asked again (fork_stack.h). What it has shared may be gone when those who asked come:
+ * taken back, or stolen by another. So nobody sleeps who has asked before it stopped counting as a
+ * searcher, for the owner may have left the matter to itself; and the last searcher that finds
+ * something, and sees idle ones but no more work, asks in their place. So when a worker sleeps each
+ * owner has been asked since it last shared, or somebody searches who will.
  */
 
 #include <weft/affinity/plan.h>

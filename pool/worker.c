@@ -351,14 +351,18 @@ static weft_task *close_inboxes(weft_worker_ *self)
 	return task != NULL ? task : take_private(self);
 }
 
-/* Stops searching. The last one sees to it that those who relied on it lose nothing. */
+/* Stops searching. The last one sees to it that those who relied on it lose nothing, and asks in
+ * the place of those who sleep. */
 static void end_search(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
 
-	if (weft_wake_end_search_(&pool->wake) && weft_wake_somebody_is_idle_(&pool->wake) &&
-	    work_is_visible(pool))
+	if (!weft_wake_end_search_(&pool->wake) || !weft_wake_somebody_is_idle_(&pool->wake))
+		return;
+	if (work_is_visible(pool))
 		weft_worker_wake_one_(pool, self->index);
+	else
+		weft_forkjoin_ask_all_(self);
 }
 
 /* Whether a searcher may keep looking around: the only one may, of several not more than half of
@@ -473,8 +477,9 @@ static void doze(weft_worker_ *self)
 	weft_pool *pool = self->pool;
 
 	weft_wake_lie_down_(&pool->wake, self->index);
-	weft_forkjoin_ask_all_(self);
 	weft_wake_stop_searching_(&pool->wake);
+	/* Not before: who is asked leaves the matter to one that searches, if there is any. */
+	weft_forkjoin_ask_all_(self);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
 	    !weft_inbox_has_tasks_(&self->late_inbox) &&
 	    !weft_woken_list_last_look_(&self->fibers.woken) &&

@@ -18,13 +18,13 @@
 #include "model.h"
 
 enum {
-	WORKERS = 2,
+	WORKERS = 3,
 	TASKS = 3,
 };
 
 /* What stands around the workers. */
 
-static uint16_t victims[WORKERS][1] = {{1}, {0}};
+static uint16_t victims[WORKERS][WORKERS - 1] = {{1, 2}, {0, 2}, {0, 1}};
 static unsigned nearest;
 
 unsigned weft_plan_worker_near(const weft_plan *plan, unsigned cpu)
@@ -97,27 +97,55 @@ void weft_fibers_end_(weft_worker_ *self)
 	(void)self;
 }
 
+/* What there is of forkjoin.c: a fork stack that belongs to worker 0, if to any. */
+
+enum {
+	CALLS = 2,
+};
+
+static struct {
+	weft_fork_stack stack;
+	weft_fork_slot slots[CALLS];
+	weft_worker_ *owner;
+	WEFT_ATOMIC(uint32_t) stolen; /* how many */
+	uint32_t held_until;          /* so many are stolen */
+} calls;
+
 weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 {
-	(void)self;
-	(void)victim;
-	return NULL;
+	if (victim != calls.owner)
+		return NULL;
+	self->fork_stolen = weft_fork_stack_steal(&calls.stack, WEFT_FORK_THIEF_);
+	if (self->fork_stolen == NULL) {
+		weft_fork_stack_ask(&calls.stack);
+		return NULL;
+	}
+	self->fork_task.kind_ = WEFT_TASK_STOLEN_CALL_;
+	return &self->fork_task;
 }
 
 void weft_forkjoin_run_stolen_(weft_worker_ *self)
 {
-	(void)self;
+	uint32_t stolen;
+
+	/* relaxed: a count. */
+	atomic_fetch_add_explicit(&calls.stolen, 1, memory_order_relaxed);
+	weft_park_wake(&calls.stolen, WEFT_PARK_ALL);
+	while ((stolen = atomic_load_explicit(&calls.stolen, memory_order_relaxed)) <
+	       calls.held_until)
+		weft_park_while(&calls.stolen, stolen, 0, WEFT_FOREVER);
+	weft_fork_slot_finish(self->fork_stolen);
 }
 
 bool weft_forkjoin_has_public_(const weft_worker_ *worker)
 {
-	(void)worker;
-	return false;
+	return worker == calls.owner && weft_fork_stack_has_public(&calls.stack);
 }
 
 void weft_forkjoin_ask_all_(const weft_worker_ *self)
 {
-	(void)self;
+	if (calls.owner != NULL && calls.owner != self)
+		weft_fork_stack_ask(&calls.stack);
 }
 
 void weft_future_run_(weft_task *task, bool canceled)
@@ -331,6 +359,7 @@ static void setup(unsigned count)
 
 	memset((void *)&pool, 0, sizeof(pool));
 	memset((void *)worker, 0, sizeof(worker));
+	memset((void *)&calls, 0, sizeof(calls));
 	memset((void *)tasks, 0, sizeof(tasks));
 	memset(data, 0, sizeof(data));
 	memset(runs, 0, sizeof(runs));
@@ -620,6 +649,100 @@ static void out_of_a_deque(const void *unused)
 	drain_moved();
 }
 
+/* Worker 0 forks calls and joins them, as forkjoin.c does it. */
+
+static void share_if_asked(weft_fork_slot *head)
+{
+	if (weft_fork_stack_calls(&calls.stack, calls.stack.end_) &&
+	    weft_fork_stack_share(&calls.stack, head) > 0)
+		weft_worker_notify_(&pool, 0);
+}
+
+static void fork_call(weft_fork_slot *slot)
+{
+	if (!weft_fork_stack_calls(&calls.stack, slot))
+		return;
+	weft_fork_stack_renew(&calls.stack, slot);
+	share_if_asked(slot + 1);
+}
+
+static void join_call(weft_fork_slot *slot)
+{
+	if (weft_fork_stack_calls(&calls.stack, slot) &&
+	    !weft_fork_stack_take_back(&calls.stack, slot))
+		while (!weft_fork_slot_is_over(slot))
+			;
+}
+
+static uint32_t stolen_calls(void)
+{
+	/* relaxed: a count. */
+	return atomic_load_explicit(&calls.stolen, memory_order_relaxed);
+}
+
+static void run_calls(unsigned count, void (*function)(weft_task *))
+{
+	setup(count);
+	weft_fork_stack_init(&calls.stack, calls.slots, CALLS);
+	calls.owner = &worker[0];
+	weft_task_init(&tasks[0], function);
+	submit(0, 0);
+}
+
+static void all_are_stolen(void)
+{
+	start_workers();
+	shut_down(WEFT_SHUTDOWN_DRAIN);
+	model_join();
+	check_end(true);
+}
+
+/* The first call may be taken back when another worker has asked for it, and does not sleep yet: it
+ * must not sleep through the second. */
+static void fork_two(weft_task *task)
+{
+	weft_fork_slot *slot = calls.slots;
+	uint32_t before;
+
+	runs[task - tasks]++;
+	fork_call(slot);
+	join_call(slot);
+	before = stolen_calls();
+	fork_call(slot);
+	while (stolen_calls() == before)
+		share_if_asked(slot + 1);
+	join_call(slot);
+}
+
+static void after_one_taken_back(const void *unused)
+{
+	(void)unused;
+	run_calls(2, fork_two);
+	all_are_stolen();
+}
+
+/* The first call holds its thief until the second has been stolen, too: not by a worker that sleeps
+ * since both have asked, and one was answered. */
+static void fork_both(weft_task *task)
+{
+	runs[task - tasks]++;
+	for (uint32_t i = 0; i < CALLS; i++) {
+		fork_call(&calls.slots[i]);
+		while (stolen_calls() <= i)
+			share_if_asked(&calls.slots[i + 1]);
+	}
+	for (int i = CALLS; i-- > 0;)
+		join_call(&calls.slots[i]);
+}
+
+static void at_the_same_time(const void *unused)
+{
+	(void)unused;
+	run_calls(3, fork_both);
+	calls.held_until = 2;
+	all_are_stolen();
+}
+
 static const weft_shutdown drain = WEFT_SHUTDOWN_DRAIN, abort_ = WEFT_SHUTDOWN_ABORT;
 
 static const struct model_scenario scenarios[] = {
@@ -686,6 +809,18 @@ static const struct model_scenario scenarios[] = {
 		.name = "worker: tasks move out of a deque",
 		.run = out_of_a_deque,
 		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: a call is stolen after one that was taken back",
+		.run = after_one_taken_back,
+		.preemptions = 1,
+		.stale = 1,
+	},
+	{
+		.name = "worker: two calls are stolen at the same time",
+		.run = at_the_same_time,
+		.preemptions = MODEL_NONE,
 		.stale = 1,
 	},
 	{

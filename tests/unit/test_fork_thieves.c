@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of pool/forkjoin: what comes between a thief and the owner of what it steals.
+ * Tests of pool/forkjoin: thieves, and the owners of what they steal.
  *
  * The linker sends the library's weft_fork_stack_steal to __wrap_weft_fork_stack_steal, in which a
  * join that waits for its thief is held before and after it steals.
@@ -234,9 +234,139 @@ static void calls_are_stolen_when_a_run_goes_on(void **state)
 	weft_pool_destroy(pool);
 }
 
+/*
+ * A run within a run: thieves look at the inner one only, and there they ask before they sleep.
+ * When it is over they come for what the outer one has shared before, and for what it forks
+ * afterwards.
+ */
+static struct {
+	bool shared_before;
+	gate held, gate;
+	gate_task holder;
+} within;
+
+WEFT_FORKABLE_0(int, is_stolen);
+WEFT_FORKABLE_0(int, inner_run);
+WEFT_FORKABLE_0(int, outer_run);
+
+static int is_stolen(weft_fork at)
+{
+	(void)at;
+	gate_pass(&within.gate);
+	return 1;
+}
+
+/* The other worker is let go, finds nothing, and sleeps. */
+static int inner_run(weft_fork at)
+{
+	(void)at;
+	gate_open(&within.held);
+	pool_await_sleepers(pool, 1);
+	must(atomic_load(&within.gate.arrived) == 0);
+	return 1;
+}
+
+static int outer_run(weft_fork at)
+{
+	weft_fork_stack *stack = weft_fork_stack_of_(at);
+	weft_submit_options to_other = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_deadline deadline = guard();
+	int value = 0;
+
+	to_other.to_worker = true;
+	to_other.worker = 1 - weft_worker_current_->index;
+	weft_task_init(&within.holder.task, gate_task_run);
+	within.holder.at = &within.held;
+	must(weft_task_submit_with(pool, &within.holder.task, &to_other) == 0);
+	while (atomic_load(&within.held.arrived) == 0)
+		must(weft_now() < deadline);
+	if (within.shared_before)
+		is_stolen_fork(&at);
+	/* Somebody has asked, and is answered. */
+	while (weft_fork_stack_calls(stack, stack->end_))
+		feed(at, deadline);
+	must(weft_fork_stack_has_public(stack) == within.shared_before);
+	must(inner_run_run(pool, &value) == 0);
+	if (!within.shared_before)
+		is_stolen_fork(&at);
+	while (atomic_load(&within.gate.arrived) == 0) {
+		must(weft_now() < deadline);
+		if (!within.shared_before)
+			feed(at, deadline);
+		sched_yield();
+	}
+	gate_open(&within.gate);
+	return value + is_stolen_join(&at);
+}
+
+static void calls_are_stolen_when_an_inner_run_is_over(void **state)
+{
+	(void)state;
+	for (int shared_before = 0; shared_before < 2; shared_before++) {
+		int value = 0;
+
+		memset((void *)&within, 0, sizeof(within));
+		within.shared_before = shared_before != 0;
+		pool = pool_of(2, 1);
+		assert_int_equal(outer_run_run(pool, &value), 0);
+		assert_int_equal(value, 2);
+		assert_int_equal(weft_task_wait(&within.holder.task, guard()), 0);
+		weft_pool_destroy(pool);
+	}
+}
+
+/* Calls that take long, forked one after the other: there is a worker for each, though all of them
+ * had asked, and slept, when the first was shared. */
+enum {
+	LONG_CALLS = 3,
+};
+
+static gate long_calls;
+
+WEFT_FORKABLE_0(int, takes_long);
+WEFT_FORKABLE_0(int, one_by_one);
+
+static int takes_long(weft_fork at)
+{
+	(void)at;
+	gate_pass(&long_calls);
+	return 1;
+}
+
+static int one_by_one(weft_fork at)
+{
+	weft_deadline deadline = guard();
+	int sum = 0;
+
+	for (unsigned i = 1; i <= LONG_CALLS; i++) {
+		takes_long_fork(&at);
+		while (atomic_load(&long_calls.arrived) < i)
+			feed(at, deadline);
+	}
+	gate_open(&long_calls);
+	for (int i = 0; i < LONG_CALLS; i++)
+		sum += takes_long_join(&at);
+	return sum;
+}
+
+static void each_that_sleeps_gets_a_call(void **state)
+{
+	int sum = 0;
+
+	(void)state;
+	memset((void *)&long_calls, 0, sizeof(long_calls));
+	pool = pool_of(LONG_CALLS + 1, 1);
+	pool_await_rest(pool);
+	assert_int_equal(one_by_one_run(pool, &sum), 0);
+	assert_int_equal(sum, LONG_CALLS);
+	weft_pool_destroy(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_are_stolen_when_an_inner_run_is_over),
+		cmocka_unit_test(each_that_sleeps_gets_a_call),
 		cmocka_unit_test(calls_are_given_back),
 		cmocka_unit_test(calls_are_stolen_when_a_run_goes_on),
 	};
