@@ -101,7 +101,7 @@ static void prepare(weft_context *context, char *low, size_t bytes)
  * in mxcsr are nobody's, and do not count. The stack pointer moves last: until then a debugger sees
  * the context that is left.
  */
-#define SWAP_(name, go_on)                                                                         \
+#define SWAP_(name, look_ahead, go_on)                                                             \
 	".p2align 4\n"                                                                             \
 	".globl " name "\n"                                                                        \
 	".type " name ", @function\n" name ":\n"                                                   \
@@ -123,8 +123,7 @@ static void prepare(weft_context *context, char *low, size_t bytes)
 	".cfi_rel_offset %r14, 16\n"                                                               \
 	".cfi_rel_offset %r15, 8\n"                                                                \
 	"movq (%rsi), %rsi\n"                                                                      \
-	"movq %rsp, (%rdi)\n"                                                                      \
-	"movq 48(%rsi), %rbp\n"                                                                    \
+	"movq %rsp, (%rdi)\n" look_ahead "movq 48(%rsi), %rbp\n"                                   \
 	"movq 40(%rsi), %rbx\n"                                                                    \
 	"movq 32(%rsi), %r12\n"                                                                    \
 	"movq 24(%rsi), %r13\n"                                                                    \
@@ -151,17 +150,19 @@ static void prepare(weft_context *context, char *low, size_t bytes)
 	"jmp 2b\n"                                                                                 \
 	".size " name ", . - " name "\n"
 
-#define RETURN_ "ret\n"
+#define RETURN_     "ret\n"
+/* Where it goes is loaded first: the sooner a wrong guess is seen. */
+#define LOOK_AHEAD_ "movq 56(%rsi), %rdx\n"
 #define JUMP_                                                                                      \
-	"popq %rcx\n"                                                                              \
+	"addq $8, %rsp\n"                                                                          \
 	".cfi_adjust_cfa_offset -8\n"                                                              \
-	".cfi_register %rip, %rcx\n"                                                               \
-	"jmpq *%rcx\n"
+	".cfi_register %rip, %rdx\n"                                                               \
+	"jmpq *%rdx\n"
 
 /* clang-format off */
 __asm__(".text\n"
-	SWAP_(WEFT_STRING_(weft_context_swap_), RETURN_)
-	SWAP_(WEFT_STRING_(weft_context_jump_), JUMP_)
+	SWAP_(WEFT_STRING_(weft_context_swap_), "", RETURN_)
+	SWAP_(WEFT_STRING_(weft_context_jump_), LOOK_AHEAD_, JUMP_)
 	/* clang-format on */
 
 	".globl weft_context_start_\n"
