@@ -6,7 +6,7 @@
  * Fork-join: recursion on all workers of a pool at nearly the price of a call. A function that is
  * to be forked takes where it stands as its first argument, and is announced by a macro:
  *
- *     WEFT_FORKABLE_1(long, fib, int)
+ *     WEFT_FORKABLE_1(long, fib, int);
  *     static long fib(weft_fork at, int n)
  *     {
  *             if (n < 2)
