@@ -30,8 +30,17 @@ void weft_eventcount_cancel(weft_eventcount *eventcount)
 int weft_eventcount_wait(weft_eventcount *eventcount, uint32_t key, uint64_t spin_ns,
 			 weft_deadline deadline)
 {
-	int error = weft_park_while(&eventcount->epoch_, key, spin_ns, deadline);
+	int error = 0;
 
+	if (!weft_park_spin_(&eventcount->epoch_, key, spin_ns, deadline)) {
+		/* N6 seq_cst, pairs with N7: see above. */
+		atomic_fetch_add_explicit(&eventcount->sleepers_, 1, memory_order_seq_cst);
+		/* N8 seq_cst, pairs with N5: see above; and what was done before. */
+		if (atomic_load_explicit(&eventcount->epoch_, memory_order_seq_cst) == key)
+			error = weft_park_while(&eventcount->epoch_, key, 0, deadline);
+		/* relaxed: as in cancel. */
+		atomic_fetch_sub_explicit(&eventcount->sleepers_, 1, memory_order_relaxed);
+	}
 	weft_eventcount_cancel(eventcount);
 	return error;
 }
@@ -43,9 +52,11 @@ static void notify(weft_eventcount *eventcount, int32_t count)
 	/* relaxed: ordered by the fence. */
 	if (WEFT_LIKELY(atomic_load_explicit(&eventcount->waiters_, memory_order_relaxed) == 0))
 		return;
-	/* N5 release, pairs with N2: and with the loads of weft_park_while. */
-	atomic_fetch_add_explicit(&eventcount->epoch_, 1, memory_order_release);
-	weft_park_wake(&eventcount->epoch_, count);
+	/* N5 seq_cst, pairs with N2, N8: and with the loads of park. */
+	atomic_fetch_add_explicit(&eventcount->epoch_, 1, memory_order_seq_cst);
+	/* N7 seq_cst, pairs with N6: see above. */
+	if (atomic_load_explicit(&eventcount->sleepers_, memory_order_seq_cst) != 0)
+		weft_park_wake(&eventcount->epoch_, count);
 }
 
 void weft_eventcount_notify_one(weft_eventcount *eventcount)

@@ -43,8 +43,10 @@
 typedef struct weft_eventcount {
 	/* Moves by one with each notification that found a waiter; the word waiters sleep on. */
 	WEFT_ATOMIC(uint32_t) epoch_;
-	/* Threads between prepare and the end of cancel or wait. */
+	/* Threads and tasks between prepare and the end of cancel or wait. */
 	WEFT_ATOMIC(uint32_t) waiters_;
+	/* Of these, those that sleep or are about to, and do not spin. */
+	WEFT_ATOMIC(uint32_t) sleepers_;
 } weft_eventcount;
 
 WEFT_BEGIN_DECLS
@@ -72,7 +74,7 @@ WEFT_API int weft_eventcount_wait(weft_eventcount *eventcount, uint32_t key, uin
 /*
  * Wakes one thread, or all threads, that wait now or have prepared to. The caller has made the
  * condition true before, with whatever memory order. The eventcount must live until this returns.
- * Threads: any. Progress: wait-free; enters the kernel only when somebody waits.
+ * Threads: any. Progress: wait-free; enters the kernel only when somebody sleeps.
  */
 WEFT_API void weft_eventcount_notify_one(weft_eventcount *eventcount);
 WEFT_API void weft_eventcount_notify_all(weft_eventcount *eventcount);

@@ -207,6 +207,12 @@ static uint32_t spin_while(const weft_park_task_ *task, const WEFT_ATOMIC(uint32
 	return seen;
 }
 
+bool weft_park_spin_(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t spin_ns,
+		     weft_deadline deadline)
+{
+	return spin_while(weft_park_running_, word, value, spin_ns, deadline) != value;
+}
+
 static int park_while(weft_park_task_ *task, const WEFT_ATOMIC(uint32_t) * word, uint32_t value,
 		      uint64_t spin_ns, weft_deadline deadline)
 {

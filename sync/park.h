@@ -81,6 +81,10 @@ WEFT_API int weft_park_while(const WEFT_ATOMIC(uint32_t) * word, uint32_t value,
  */
 WEFT_API void weft_park_wake(const WEFT_ATOMIC(uint32_t) * word, int32_t count);
 
+/* Private: as weft_park_while, but does not sleep. Returns whether the word has changed. */
+bool weft_park_spin_(const WEFT_ATOMIC(uint32_t) * word, uint32_t value, uint64_t spin_ns,
+		     weft_deadline deadline) __attribute__((visibility("hidden")));
+
 WEFT_END_DECLS
 
 #endif

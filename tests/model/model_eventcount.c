@@ -30,6 +30,7 @@ static void setup(const struct shape *wanted)
 	shape = wanted;
 	model_name(&eventcount.epoch_, "epoch");
 	model_name(&eventcount.waiters_, "waiters");
+	model_name(&eventcount.sleepers_, "sleepers");
 	model_name(&items, "items");
 }
 
@@ -82,6 +83,7 @@ static void no_loss(const void *argument)
 		model_thread(notify, NULL);
 	model_join();
 	model_assert(atomic_load_explicit(&eventcount.waiters_, memory_order_relaxed) == 0);
+	model_assert(atomic_load_explicit(&eventcount.sleepers_, memory_order_relaxed) == 0);
 }
 
 /* What the notifier did before is visible to the waiter that waited for it. */
@@ -145,6 +147,7 @@ static void deadline(const void *argument)
 	model_thread(notify, NULL);
 	model_join();
 	model_assert(atomic_load_explicit(&eventcount.waiters_, memory_order_relaxed) == 0);
+	model_assert(atomic_load_explicit(&eventcount.sleepers_, memory_order_relaxed) == 0);
 }
 
 /*
