@@ -160,11 +160,8 @@ static void enter(weft_worker_ *self, weft_fork_slot *slot, weft_worker_ *victim
 	level->outer = fiber->fork_level;
 	/* What is stolen is part of a run that is older. */
 	level->wakes_from = victim != NULL ? 0 : weft_after(WAKE_NOBODY_NS);
-	/* Those who sleep have not asked at this level. */
-	weft_fork_stack_ask(&level->stack);
 	fiber->fork_level = level;
-	/* K1 release, pairs with K2: the level is complete. */
-	atomic_store_explicit(&self->fork_shown, level, memory_order_release);
+	weft_forkjoin_show_(self);
 	if (victim != NULL)
 		make_stolen(self, slot, victim);
 	else
@@ -180,9 +177,10 @@ void weft_forkjoin_show_(weft_worker_ *self)
 {
 	weft_fork_level_ *level = self->fibers.running->fork_level;
 
-	/* Those who sleep may have asked at another level. */
+	/* Those who sleep have asked at another level, if at all; those who wait for a stolen call
+	 * look for what is public, and do not ask. */
 	weft_fork_stack_ask(&level->stack);
-	/* K3 seq_cst, pairs with K2: what is public there is so again, as in wake.h. */
+	/* K1 seq_cst, pairs with K2: the level is complete; and as in wake.h. */
 	atomic_store_explicit(&self->fork_shown, level, memory_order_seq_cst);
 	if (weft_fork_stack_has_public(&level->stack))
 		weft_worker_notify_(self->pool, self->index);
@@ -190,7 +188,7 @@ void weft_forkjoin_show_(weft_worker_ *self)
 
 static weft_fork_level_ *shown_level(const weft_worker_ *worker)
 {
-	/* K2 seq_cst, pairs with K1, K3: the level is complete; and as in wake.h. */
+	/* K2 seq_cst, pairs with K1. */
 	return atomic_load_explicit(&worker->fork_shown, memory_order_seq_cst);
 }
 
@@ -249,8 +247,11 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 {
 	weft_fork_level_ *level = shown_level(victim);
 
-	if (level == NULL || self->fork_waiting >= WEFT_FORK_WAITING_MAX_ ||
-	    next_level(self) == NULL)
+	if (level == NULL)
+		return NULL;
+	self->fork_declines =
+		self->fork_waiting >= WEFT_FORK_WAITING_MAX_ || next_level(self) == NULL;
+	if (self->fork_declines)
 		return NULL;
 	self->fork_stolen = steal_from(level, self->fork_free);
 	if (self->fork_stolen == NULL)
@@ -295,16 +296,20 @@ bool weft_forkjoin_has_public_(const weft_worker_ *worker)
 	return level != NULL && weft_fork_stack_has_public(&level->stack);
 }
 
-void weft_forkjoin_ask_all_(const weft_worker_ *self)
+bool weft_forkjoin_ask_all_(const weft_worker_ *self)
 {
 	const weft_pool *pool = self->pool;
+	bool asked = false;
 
 	for (unsigned i = 0; i < pool->workers; i++) {
 		weft_fork_level_ *level = shown_level(pool->worker[i]);
 
-		if (level != NULL && i != self->index)
+		if (level != NULL && i != self->index) {
 			weft_fork_stack_ask(&level->stack);
+			asked = true;
+		}
 	}
+	return asked;
 }
 
 /* Somebody is hungry. */

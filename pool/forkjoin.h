@@ -60,8 +60,8 @@
  *     name_join                     the function that stands there  blocking  if stolen  a stack
  *
  *     (*) On a worker of the pool it makes the call itself, and does not sleep.
- *     (**) but for the kernel, when a sleeping worker is woken: once for each, and not in the first
- *     ten microseconds of a run.
+ *     (**) but for the kernel, when a sleeping worker is woken. Not in the first ten microseconds
+ *     of a run: one whose only forks are then, while all others sleep, is made by one worker.
  *
  * Limits: arguments, and the result, of at most WEFT_FORK_DATA_BYTES each. Of a worker's calls that
  * are forked and not joined the first 65536 may be stolen; a fork beyond that makes the call at

@@ -28,8 +28,10 @@
  * is to be asked again (fork_stack.h). What it has shared may be gone when those who asked come:
  * taken back, or stolen by another. So nobody sleeps who has asked before it stopped counting as a
  * searcher, for the owner may have left the matter to itself; and the last searcher that finds
- * something, and sees idle ones but no more work, asks in their place. So when a worker sleeps each
- * owner has been asked since it last shared, or somebody searches who will.
+ * something, and sees idle ones but no more work, asks in their place. So when a worker sleeps
+ * each owner has been asked since it last shared, or somebody is awake, or takes a nap (worker.c),
+ * who has yet to ask. Where a worker shows another of its fork stacks, it publishes what is public
+ * there (K1 is P), and has asked itself: those who are idle may have asked at the one before.
  */
 
 #include <weft/affinity/plan.h>

@@ -42,6 +42,9 @@ enum {
 	 * worker lets others have its CPU: a thread that waits for a task there has something to do
 	 * as soon as the task has ended, wherever that was run. */
 	LOOKS_PER_YIELD = 128,
+	/* A nap: so long, twice as long each time, up to a millisecond. */
+	NAP_NS = 16000,
+	NAP_DOUBLINGS = 6,
 };
 
 _Thread_local weft_worker_ *weft_worker_current_;
@@ -411,7 +414,7 @@ static weft_task *look_around(weft_worker_ *self)
 		if (task != NULL || weft_worker_phase_(self->pool) != WEFT_POOL_OPEN_)
 			return task;
 		/* What it leaves is for another, who may sleep because this one searches. */
-		if (WEFT_UNLIKELY(self->fork_waiting >= WEFT_FORK_WAITING_MAX_)) {
+		if (WEFT_UNLIKELY(self->fork_declines)) {
 			end_search(self);
 			weft_wake_begin_search_(&self->pool->wake);
 		}
@@ -471,21 +474,34 @@ void weft_worker_park_(weft_worker_ *self, weft_deadline deadline)
 /*
  * Sleeps until chosen for work, or until idle is over. On entry and on return the worker counts as
  * a searcher.
+ *
+ * Where calls are so short that their owner has made them before another is awake, who asks for
+ * them is woken at once, and in vain. So it takes a nap before it asks again; it can be chosen
+ * meanwhile. But not when the pool is closing, which is to end soon.
  */
 static void doze(weft_worker_ *self)
 {
 	weft_pool *pool = self->pool;
+	bool naps = weft_worker_phase_(pool) == WEFT_POOL_OPEN_ && weft_now() < self->nap_end;
+	weft_deadline end = weft_fibers_deadline_(self);
+	bool asked = false;
 
 	weft_wake_lie_down_(&pool->wake, self->index);
 	weft_wake_stop_searching_(&pool->wake);
 	/* Not before: who is asked leaves the matter to one that searches, if there is any. */
-	weft_forkjoin_ask_all_(self);
+	if (!naps)
+		asked = weft_forkjoin_ask_all_(self);
 	if (!work_is_visible(pool) && !weft_inbox_has_tasks_(&self->private_inbox) &&
 	    !weft_inbox_has_tasks_(&self->late_inbox) &&
 	    !weft_woken_list_last_look_(&self->fibers.woken) &&
 	    weft_worker_phase_(pool) != WEFT_POOL_ENDED_ && !weft_worker_is_off_duty_(self)) {
 		weft_counter_increment(&pool->parked);
-		weft_worker_park_(self, weft_fibers_deadline_(self));
+		weft_worker_park_(self, naps && self->nap_end < end ? self->nap_end : end);
+	}
+	if (asked) {
+		self->nap_end = weft_after((uint64_t)NAP_NS << self->woken_in_vain);
+		if (self->woken_in_vain < NAP_DOUBLINGS)
+			self->woken_in_vain++;
 	}
 	weft_wake_rise_(&pool->wake, self->index);
 }
@@ -497,10 +513,12 @@ static bool tidy_up(weft_worker_ *self)
 	weft_park_task_ *task = weft_park_running_;
 	bool freed;
 
-	/* A function that waits would wait with this worker counted among the searchers. */
+	/* It may call functions of the user's: they take their time, and make runs. */
+	end_search(self);
 	weft_park_running_ = NULL;
 	freed = weft_reclaim_poll() > 0;
 	weft_park_running_ = task;
+	weft_wake_begin_search_(&self->pool->wake);
 	return weft_fibers_trim_(self) || freed;
 }
 
@@ -530,6 +548,10 @@ static __attribute__((noinline)) weft_task *rest(weft_worker_ *self)
 			atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
 	}
 	end_search(self);
+	if (task != NULL) {
+		self->woken_in_vain /= 2;
+		self->nap_end = 0;
+	}
 	return task;
 }
 

@@ -87,6 +87,8 @@ struct weft_worker_ {
 	WEFT_LINE_ALIGNED weft_pool *pool;
 	unsigned index;
 	uint32_t ticks;           /* tasks taken; tells whose turn it is */
+	uint32_t woken_in_vain;   /* how often, of late; up to a limit */
+	weft_deadline nap_end;    /* until then it asks for no calls in its sleep */
 	weft_task *private_first; /* taken from private_inbox, oldest first */
 	uint64_t taken;           /* tasks out of inboxes and of other deques */
 	weft_cpu_heels_ heels;    /* of those they come from */
@@ -102,6 +104,7 @@ struct weft_worker_ {
 	weft_fork_slot *fork_stolen;
 	struct weft_worker_ *fork_victim;
 	unsigned fork_waiting; /* joins of its that wait and have given it away */
+	bool fork_declines;    /* it steals no calls, as it has too many of them, or no memory */
 	weft_task fork_task;
 	weft_fibers_ fibers;
 	weft_overflow_ overflow;
@@ -321,8 +324,8 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim);
 void weft_forkjoin_run_stolen_(weft_worker_ *self);
 /* Whether a call can be stolen from this worker. */
 bool weft_forkjoin_has_public_(const weft_worker_ *worker);
-/* Asks all others to share. */
-void weft_forkjoin_ask_all_(const weft_worker_ *self);
+/* Asks all others to share. Returns whether there is anyone. */
+bool weft_forkjoin_ask_all_(const weft_worker_ *self);
 void weft_forkjoin_free_levels_(weft_worker_ *worker);
 /* Whether the address is in the guard behind all slots of one of the worker's fork stacks. */
 bool weft_forkjoin_is_beyond_all_(const weft_worker_ *worker, const void *address);

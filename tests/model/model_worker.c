@@ -4,8 +4,8 @@
  * worker, submit, duty, executor, pool: how a pool ends, drained or aborted, while others submit,
  * from outside and from its own tasks; how its workers leave and come back; and that nobody sleeps
  * while there is a task that others have moved, or a call that its owner would share. What was
- * accepted ends once, as it should; what was refused is as it was; no worker sleeps through the end.
- * The workers are those of worker.c, without fibers and with a fork stack for one of them, and
+ * accepted ends once, as it should; what was refused is as it was; no worker sleeps through the
+ * end. The workers are those of worker.c, without fibers and with a fork stack for one of them, and
  * pool.c shuts them down.
  */
 
@@ -83,10 +83,12 @@ bool weft_forkjoin_has_public_(const weft_worker_ *worker)
 	return worker == calls.owner && weft_fork_stack_has_public(&calls.stack);
 }
 
-void weft_forkjoin_ask_all_(const weft_worker_ *self)
+bool weft_forkjoin_ask_all_(const weft_worker_ *self)
 {
-	if (calls.owner != NULL && calls.owner != self)
-		weft_fork_stack_ask(&calls.stack);
+	if (calls.owner == NULL || calls.owner == self)
+		return false;
+	weft_fork_stack_ask(&calls.stack);
+	return true;
 }
 
 /* The scenarios. */

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <weft/lockfree/reclaim.h>
 #include <weft/pool/forkjoin.h>
 
 #include "../pool_fixture.h"
@@ -70,6 +71,7 @@ weft_fork_slot *__wrap_weft_fork_stack_steal(weft_fork_stack *stack, uintptr_t t
 	gate_open(&leap.leaping);
 	while (!weft_fork_stack_has_public(stack)) {
 		must(weft_now() < deadline);
+		weft_fork_stack_ask(stack);
 		sched_yield();
 	}
 	slot = __real_weft_fork_stack_steal(stack, thief);
@@ -278,8 +280,10 @@ static int outer_run(weft_fork at)
 	weft_task_init(&within.holder.task, gate_task_run);
 	within.holder.at = &within.held;
 	must(weft_task_submit_with(pool, &within.holder.task, &to_other) == 0);
-	while (atomic_load(&within.held.arrived) == 0)
+	while (atomic_load(&within.held.arrived) == 0) {
 		must(weft_now() < deadline);
+		sched_yield();
+	}
 	if (within.shared_before)
 		is_stolen_fork(&at);
 	/* Somebody has asked, and is answered. */
@@ -362,11 +366,144 @@ static void each_that_sleeps_gets_a_call(void **state)
 	weft_pool_destroy(pool);
 }
 
+/* The same on a worker that has looked for work, and frees what was retired before it sleeps. */
+static atomic_int sum_when_freed;
+
+static void run_when_freed(void *unused)
+{
+	int sum = 0;
+
+	(void)unused;
+	must(weft_worker_current_ != NULL);
+	must(one_by_one_run(pool, &sum) == 0);
+	atomic_store(&sum_when_freed, sum);
+}
+
+static int object;
+
+static void retire(weft_task *task)
+{
+	(void)task;
+	must(weft_reclaim_retire_pointer(&object, run_when_freed, sizeof(object)) == 0);
+}
+
+static void do_nothing(weft_task *task)
+{
+	(void)task;
+}
+
+static void calls_are_stolen_from_a_worker_that_frees(void **state)
+{
+	weft_deadline deadline = guard();
+	weft_task task;
+
+	(void)state;
+	memset((void *)&long_calls, 0, sizeof(long_calls));
+	pool = pool_of(LONG_CALLS + 1, 1);
+	pool_await_rest(pool);
+	weft_task_init(&task, retire);
+	assert_int_equal(weft_task_submit(pool, &task), 0);
+	assert_int_equal(weft_task_wait(&task, guard()), 0);
+	/* Each time the workers have gone on. */
+	while (atomic_load(&sum_when_freed) == 0) {
+		assert_true(weft_now() < deadline);
+		weft_task_init(&task, do_nothing);
+		assert_int_equal(weft_task_submit(pool, &task), 0);
+		assert_int_equal(weft_task_wait(&task, guard()), 0);
+		sched_yield();
+	}
+	assert_int_equal(atomic_load(&sum_when_freed), LONG_CALLS);
+	weft_pool_destroy(pool);
+}
+
+/*
+ * A worker with so many joins that wait that it steals no more calls is the one that is woken for
+ * them: it wakes the next, also in a pool that drains. It has a task that waits, and so stays.
+ */
+static struct {
+	weft_parker token;
+	atomic_bool is_full;
+	bool drains;
+} full;
+
+WEFT_FORKABLE_0(int, one_call);
+
+static void is_full(weft_task *task)
+{
+	weft_worker_ *self = weft_worker_current_;
+
+	(void)task;
+	self->fork_waiting += WEFT_FORK_WAITING_MAX_;
+	atomic_store(&full.is_full, true);
+	must(weft_parker_park(&full.token, 0, guard()) == 0);
+	self->fork_waiting -= WEFT_FORK_WAITING_MAX_;
+}
+
+static int one_call(weft_fork at)
+{
+	weft_deadline deadline = guard();
+	int value;
+
+	while (full.drains && weft_worker_phase_(pool) == WEFT_POOL_OPEN_) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
+	pool_await_sleepers(pool, 2);
+	takes_long_fork(&at);
+	while (atomic_load(&long_calls.arrived) == 0)
+		feed(at, deadline);
+	gate_open(&long_calls);
+	value = takes_long_join(&at);
+	weft_parker_unpark(&full.token);
+	return value;
+}
+
+static void make_one_call(weft_task *task)
+{
+	int value = 0;
+
+	(void)task;
+	must(one_call_run(pool, &value) == 0);
+	must(value == 1);
+}
+
+static void worker_that_steals_no_more_wakes_the_next(void **state)
+{
+	weft_submit_options to_worker = WEFT_SUBMIT_OPTIONS_INIT;
+
+	(void)state;
+	to_worker.to_worker = true;
+	for (int drains = 0; drains < 2; drains++) {
+		weft_task holder, caller;
+
+		memset((void *)&full, 0, sizeof(full));
+		memset((void *)&long_calls, 0, sizeof(long_calls));
+		full.drains = drains != 0;
+		pool = pool_of(3, 1);
+		weft_task_init(&holder, is_full);
+		weft_task_init(&caller, make_one_call);
+		/* The first after the one that calls. */
+		to_worker.worker = 1;
+		assert_int_equal(weft_task_submit_with(pool, &holder, &to_worker), 0);
+		while (!atomic_load(&full.is_full))
+			sched_yield();
+		to_worker.worker = 0;
+		assert_int_equal(weft_task_submit_with(pool, &caller, &to_worker), 0);
+		if (full.drains)
+			assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
+		assert_int_equal(weft_task_wait(&caller, guard()), 0);
+		assert_int_equal(weft_task_wait(&holder, guard()), 0);
+		weft_pool_destroy(pool);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls_are_stolen_when_an_inner_run_is_over),
 		cmocka_unit_test(each_that_sleeps_gets_a_call),
+		cmocka_unit_test(calls_are_stolen_from_a_worker_that_frees),
+		cmocka_unit_test(worker_that_steals_no_more_wakes_the_next),
 		cmocka_unit_test(calls_are_given_back),
 		cmocka_unit_test(calls_are_stolen_when_a_run_goes_on),
 	};
