@@ -188,7 +188,7 @@ void weft_forkjoin_show_(weft_worker_ *self)
 
 static weft_fork_level_ *shown_level(const weft_worker_ *worker)
 {
-	/* K2 seq_cst, pairs with K1. */
+	/* K2 seq_cst, pairs with K1: as there. */
 	return atomic_load_explicit(&worker->fork_shown, memory_order_seq_cst);
 }
 

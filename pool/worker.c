@@ -355,8 +355,8 @@ static weft_task *close_inboxes(weft_worker_ *self)
 }
 
 /* Stops searching. The last one sees to it that those who relied on it lose nothing, and asks in
- * the place of those who sleep. */
-static void end_search(weft_worker_ *self)
+ * the place of those who sleep, unless it will do so before it sleeps itself. */
+static void end_search(weft_worker_ *self, bool asks)
 {
 	weft_pool *pool = self->pool;
 
@@ -364,7 +364,7 @@ static void end_search(weft_worker_ *self)
 		return;
 	if (work_is_visible(pool))
 		weft_worker_wake_one_(pool, self->index);
-	else
+	else if (asks)
 		weft_forkjoin_ask_all_(self);
 }
 
@@ -415,7 +415,7 @@ static weft_task *look_around(weft_worker_ *self)
 			return task;
 		/* What it leaves is for another, who may sleep because this one searches. */
 		if (WEFT_UNLIKELY(self->fork_declines)) {
-			end_search(self);
+			end_search(self, true);
 			weft_wake_begin_search_(&self->pool->wake);
 		}
 		weft_reclaim_quiescent();
@@ -514,7 +514,7 @@ static bool tidy_up(weft_worker_ *self)
 	bool freed;
 
 	/* It may call functions of the user's: they take their time, and make runs. */
-	end_search(self);
+	end_search(self, false);
 	weft_park_running_ = NULL;
 	freed = weft_reclaim_poll() > 0;
 	weft_park_running_ = task;
@@ -547,11 +547,9 @@ static __attribute__((noinline)) weft_task *rest(weft_worker_ *self)
 		if (closing)
 			atomic_fetch_sub_explicit(&pool->quiet, 1, memory_order_acq_rel);
 	}
-	end_search(self);
-	if (task != NULL) {
-		self->woken_in_vain /= 2;
-		self->nap_end = 0;
-	}
+	end_search(self, true);
+	if (task != NULL && self->woken_in_vain > 0)
+		self->woken_in_vain--;
 	return task;
 }
 

@@ -3,12 +3,14 @@
  * Tests of pool/forkjoin: thieves, and the owners of what they steal.
  *
  * The linker sends the library's weft_fork_stack_steal to __wrap_weft_fork_stack_steal, in which a
- * join that waits for its thief is held before and after it steals.
+ * join that waits for its thief is held before and after it steals, and its mmap to __wrap_mmap64
+ * below, for files are large.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -417,14 +419,35 @@ static void calls_are_stolen_from_a_worker_that_frees(void **state)
 }
 
 /*
- * A worker with so many joins that wait that it steals no more calls is the one that is woken for
- * them: it wakes the next, also in a pool that drains. It has a task that waits, and so stays.
+ * A worker that steals no calls is the one that is woken for them: it wakes the next. It has too
+ * many joins that wait, also in a pool that drains, where a task that waits makes it stay; or it
+ * has no memory.
  */
+enum declines {
+	HAS_TOO_MANY,
+	HAS_TOO_MANY_AND_DRAINS,
+	HAS_NO_MEMORY,
+};
+
 static struct {
+	enum declines why;
 	weft_parker token;
 	atomic_bool is_full;
-	bool drains;
-} full;
+} decline;
+
+static const weft_worker_ *_Atomic without_memory;
+
+void *__real_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
+
+void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+	const weft_worker_ *worker = atomic_load(&without_memory);
+
+	return worker != NULL && worker == weft_worker_current_
+		       ? MAP_FAILED
+		       : __real_mmap64(address, bytes, protection, flags, file, offset);
+}
 
 WEFT_FORKABLE_0(int, one_call);
 
@@ -434,28 +457,33 @@ static void is_full(weft_task *task)
 
 	(void)task;
 	self->fork_waiting += WEFT_FORK_WAITING_MAX_;
-	atomic_store(&full.is_full, true);
-	must(weft_parker_park(&full.token, 0, guard()) == 0);
+	atomic_store(&decline.is_full, true);
+	must(weft_parker_park(&decline.token, 0, guard()) == 0);
 	self->fork_waiting -= WEFT_FORK_WAITING_MAX_;
 }
 
 static int one_call(weft_fork at)
 {
 	weft_deadline deadline = guard();
-	int value;
 
-	while (full.drains && weft_worker_phase_(pool) == WEFT_POOL_OPEN_) {
+	while (decline.why == HAS_TOO_MANY_AND_DRAINS &&
+	       weft_worker_phase_(pool) == WEFT_POOL_OPEN_) {
 		must(weft_now() < deadline);
 		sched_yield();
 	}
 	pool_await_sleepers(pool, 2);
 	takes_long_fork(&at);
-	while (atomic_load(&long_calls.arrived) == 0)
+	while (!weft_fork_stack_has_public(weft_fork_stack_of_(at)) &&
+	       atomic_load(&long_calls.arrived) == 0)
 		feed(at, deadline);
+	/* That has woken the first. */
+	while (atomic_load(&long_calls.arrived) == 0) {
+		must(weft_now() < deadline);
+		sched_yield();
+	}
 	gate_open(&long_calls);
-	value = takes_long_join(&at);
-	weft_parker_unpark(&full.token);
-	return value;
+	weft_parker_unpark(&decline.token);
+	return takes_long_join(&at);
 }
 
 static void make_one_call(weft_task *task)
@@ -467,32 +495,38 @@ static void make_one_call(weft_task *task)
 	must(value == 1);
 }
 
-static void worker_that_steals_no_more_wakes_the_next(void **state)
+static void submit_to(weft_task *task, void (*function)(weft_task *task), unsigned worker)
 {
-	weft_submit_options to_worker = WEFT_SUBMIT_OPTIONS_INIT;
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
 
+	options.to_worker = true;
+	options.worker = worker;
+	weft_task_init(task, function);
+	assert_int_equal(weft_task_submit_with(pool, task, &options), 0);
+}
+
+static void worker_that_steals_no_calls_wakes_the_next(void **state)
+{
 	(void)state;
-	to_worker.to_worker = true;
-	for (int drains = 0; drains < 2; drains++) {
-		weft_task holder, caller;
+	for (int why = HAS_TOO_MANY; why <= HAS_NO_MEMORY; why++) {
+		weft_task first, caller;
 
-		memset((void *)&full, 0, sizeof(full));
+		memset((void *)&decline, 0, sizeof(decline));
 		memset((void *)&long_calls, 0, sizeof(long_calls));
-		full.drains = drains != 0;
+		decline.why = (enum declines)why;
 		pool = pool_of(3, 1);
-		weft_task_init(&holder, is_full);
-		weft_task_init(&caller, make_one_call);
-		/* The first after the one that calls. */
-		to_worker.worker = 1;
-		assert_int_equal(weft_task_submit_with(pool, &holder, &to_worker), 0);
-		while (!atomic_load(&full.is_full))
+		/* Worker 1 comes first after worker 0. */
+		if (why == HAS_NO_MEMORY)
+			atomic_store(&without_memory, pool->worker[1]);
+		submit_to(&first, why == HAS_NO_MEMORY ? do_nothing : is_full, 1);
+		while (why != HAS_NO_MEMORY && !atomic_load(&decline.is_full))
 			sched_yield();
-		to_worker.worker = 0;
-		assert_int_equal(weft_task_submit_with(pool, &caller, &to_worker), 0);
-		if (full.drains)
+		submit_to(&caller, make_one_call, 0);
+		if (why == HAS_TOO_MANY_AND_DRAINS)
 			assert_int_equal(weft_pool_shutdown(pool, WEFT_SHUTDOWN_DRAIN, guard()), 0);
 		assert_int_equal(weft_task_wait(&caller, guard()), 0);
-		assert_int_equal(weft_task_wait(&holder, guard()), 0);
+		assert_int_equal(weft_task_wait(&first, guard()), 0);
+		atomic_store(&without_memory, NULL);
 		weft_pool_destroy(pool);
 	}
 }
@@ -503,7 +537,7 @@ int main(void)
 		cmocka_unit_test(calls_are_stolen_when_an_inner_run_is_over),
 		cmocka_unit_test(each_that_sleeps_gets_a_call),
 		cmocka_unit_test(calls_are_stolen_from_a_worker_that_frees),
-		cmocka_unit_test(worker_that_steals_no_more_wakes_the_next),
+		cmocka_unit_test(worker_that_steals_no_calls_wakes_the_next),
 		cmocka_unit_test(calls_are_given_back),
 		cmocka_unit_test(calls_are_stolen_when_a_run_goes_on),
 	};

@@ -21,15 +21,12 @@
 void *__real_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
 
-/* For anyone, or for one worker. */
 static bool no_memory;
-static const weft_worker_ *without_memory;
 
 void *__wrap_mmap64(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
 {
-	if (no_memory || (without_memory != NULL && without_memory == weft_worker_current_))
-		return MAP_FAILED;
-	return __real_mmap64(address, bytes, protection, flags, file, offset);
+	return no_memory ? MAP_FAILED
+			 : __real_mmap64(address, bytes, protection, flags, file, offset);
 }
 
 WEFT_FORKABLE_1(long, fib, int);
@@ -612,64 +609,6 @@ static void run_is_canceled(void **state)
 	weft_pool_destroy(pool);
 }
 
-/* A worker that has no memory to steal a call is the first to be woken for it: another makes it. */
-static gate other_thief;
-
-WEFT_FORKABLE_0(int, is_stolen);
-WEFT_FORKABLE_0(int, offers);
-
-static int is_stolen(weft_fork at)
-{
-	(void)at;
-	must(weft_worker_current_ != without_memory);
-	gate_pass(&other_thief);
-	return 1;
-}
-
-static int offers(weft_fork at)
-{
-	weft_deadline deadline = guard();
-
-	is_stolen_fork(&at);
-	while (atomic_load(&other_thief.arrived) == 0) {
-		must(weft_now() < deadline);
-		none_fork(&at);
-		must(none_join(&at) == 7);
-		sched_yield();
-	}
-	gate_open(&other_thief);
-	return is_stolen_join(&at);
-}
-
-static void run_offers(weft_task *task)
-{
-	int value = 0;
-
-	(void)task;
-	must(offers_run(within, &value) == 0);
-	must(value == 1);
-}
-
-static void thief_without_memory_wakes_another(void **state)
-{
-	weft_submit_options to_first = WEFT_SUBMIT_OPTIONS_INIT;
-	weft_task task;
-
-	(void)state;
-	memset((void *)&other_thief, 0, sizeof(other_thief));
-	within = pool_of(3, 1);
-	pool_await_rest(within);
-	without_memory = within->worker[1];
-	to_first.to_worker = true;
-	to_first.worker = 0;
-	weft_task_init(&task, run_offers);
-	assert_int_equal(weft_task_submit_with(within, &task, &to_first), 0);
-	assert_int_equal(weft_task_wait(&task, guard()), 0);
-	pool_await_rest(within);
-	without_memory = NULL;
-	weft_pool_destroy(within);
-}
-
 static void out_of_memory(void **state)
 {
 	weft_pool *pool = pool_of(2, 1);
@@ -841,7 +780,6 @@ int main(void)
 		cmocka_unit_test(runs_within_runs),
 		cmocka_unit_test(run_is_refused),
 		cmocka_unit_test(run_is_canceled),
-		cmocka_unit_test(thief_without_memory_wakes_another),
 		cmocka_unit_test(out_of_memory),
 		cmocka_unit_test(stack_has_a_guard),
 #ifndef NDEBUG
