@@ -104,7 +104,7 @@ struct weft_worker_ {
 	weft_fork_slot *fork_stolen;
 	struct weft_worker_ *fork_victim;
 	unsigned fork_waiting; /* joins of its that wait and have given it away */
-	bool fork_declines;    /* it steals no calls, as it has too many of them, or no memory */
+	bool fork_declines;    /* it steals no calls: too many joins wait, or there is no memory */
 	weft_task fork_task;
 	weft_fibers_ fibers;
 	weft_overflow_ overflow;
