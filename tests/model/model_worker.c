@@ -65,6 +65,12 @@ weft_task *weft_forkjoin_steal_(weft_worker_ *self, weft_worker_ *victim)
 	return &self->fork_task;
 }
 
+static uint32_t stolen_calls(void)
+{
+	/* relaxed: a count. */
+	return atomic_load_explicit(&calls.stolen, memory_order_relaxed);
+}
+
 void weft_forkjoin_run_stolen_(weft_worker_ *self)
 {
 	uint32_t stolen;
@@ -72,8 +78,7 @@ void weft_forkjoin_run_stolen_(weft_worker_ *self)
 	/* relaxed: a count. */
 	atomic_fetch_add_explicit(&calls.stolen, 1, memory_order_relaxed);
 	weft_park_wake(&calls.stolen, WEFT_PARK_ALL);
-	while ((stolen = atomic_load_explicit(&calls.stolen, memory_order_relaxed)) <
-	       calls.held_until)
+	while ((stolen = stolen_calls()) < calls.held_until)
 		weft_park_while(&calls.stolen, stolen, 0, WEFT_FOREVER);
 	weft_fork_slot_finish(self->fork_stolen);
 }
@@ -482,12 +487,6 @@ static void join_call(weft_fork_slot *slot)
 			;
 }
 
-static uint32_t stolen_calls(void)
-{
-	/* relaxed: a count. */
-	return atomic_load_explicit(&calls.stolen, memory_order_relaxed);
-}
-
 static void run_calls(unsigned count, void (*function)(weft_task *))
 {
 	setup(count);
@@ -547,7 +546,7 @@ static void at_the_same_time(const void *unused)
 {
 	(void)unused;
 	run_calls(3, fork_both);
-	calls.held_until = 2;
+	calls.held_until = CALLS;
 	all_are_stolen();
 }
 

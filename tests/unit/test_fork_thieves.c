@@ -21,6 +21,17 @@
 
 static weft_pool *pool;
 
+/* To this worker alone. */
+static void submit_to(weft_task *task, void (*function)(weft_task *task), unsigned worker)
+{
+	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
+
+	options.to_worker = true;
+	options.worker = worker;
+	weft_task_init(task, function);
+	must(weft_task_submit_with(pool, task, &options) == 0);
+}
+
 /* For who forks and waits: whoever is hungry is fed by a fork. */
 WEFT_FORKABLE_0(int, nothing);
 
@@ -119,11 +130,7 @@ static void run_another(weft_task *task)
 
 static int returns_too_soon(weft_fork at)
 {
-	weft_submit_options here = WEFT_SUBMIT_OPTIONS_INIT;
-
-	here.to_worker = true;
-	here.worker = weft_worker_current_->index;
-	must(weft_task_submit_with(pool, &leap.another, &here) == 0);
+	submit_to(&leap.another, run_another, weft_worker_current_->index);
 	atomic_store(&leap.place, weft_fork_stack_of_(at));
 	gate_pass(&leap.leaping);
 	return 1;
@@ -148,7 +155,6 @@ static void calls_are_given_back(void **state)
 
 		memset((void *)&leap, 0, sizeof(leap));
 		leap.when = (enum given_back)when;
-		weft_task_init(&leap.another, run_another);
 		pool = pool_of(2, 1);
 		assert_int_equal(leaps_run(pool, &value), 0);
 		assert_int_equal(value, 1);
@@ -217,7 +223,6 @@ static void run_nothing(weft_task *task)
 
 static void calls_are_stolen_when_a_run_goes_on(void **state)
 {
-	weft_submit_options to_owner = WEFT_SUBMIT_OPTIONS_INIT;
 	weft_task between;
 	pthread_t thread;
 
@@ -226,10 +231,7 @@ static void calls_are_stolen_when_a_run_goes_on(void **state)
 	pool = pool_of(2, 1);
 	assert_int_equal(pthread_create(&thread, NULL, run_pauses, NULL), 0);
 	pool_await_suspended(pool, 1);
-	to_owner.to_worker = true;
-	to_owner.worker = atomic_load(&halt.owner)->index;
-	weft_task_init(&between, run_nothing);
-	assert_int_equal(weft_task_submit_with(pool, &between, &to_owner), 0);
+	submit_to(&between, run_nothing, atomic_load(&halt.owner)->index);
 	assert_int_equal(weft_task_wait(&between, guard()), 0);
 	gate_open(&halt.gate);
 	pool_await_rest(pool);
@@ -273,15 +275,11 @@ static int inner_run(weft_fork at)
 static int outer_run(weft_fork at)
 {
 	weft_fork_stack *stack = weft_fork_stack_of_(at);
-	weft_submit_options to_other = WEFT_SUBMIT_OPTIONS_INIT;
 	weft_deadline deadline = guard();
 	int value = 0;
 
-	to_other.to_worker = true;
-	to_other.worker = 1 - weft_worker_current_->index;
-	weft_task_init(&within.holder.task, gate_task_run);
 	within.holder.at = &within.held;
-	must(weft_task_submit_with(pool, &within.holder.task, &to_other) == 0);
+	submit_to(&within.holder.task, gate_task_run, 1 - weft_worker_current_->index);
 	while (atomic_load(&within.held.arrived) == 0) {
 		must(weft_now() < deadline);
 		sched_yield();
@@ -493,16 +491,6 @@ static void make_one_call(weft_task *task)
 	(void)task;
 	must(one_call_run(pool, &value) == 0);
 	must(value == 1);
-}
-
-static void submit_to(weft_task *task, void (*function)(weft_task *task), unsigned worker)
-{
-	weft_submit_options options = WEFT_SUBMIT_OPTIONS_INIT;
-
-	options.to_worker = true;
-	options.worker = worker;
-	weft_task_init(task, function);
-	assert_int_equal(weft_task_submit_with(pool, task, &options), 0);
 }
 
 static void worker_that_steals_no_calls_wakes_the_next(void **state)
